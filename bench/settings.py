@@ -1,0 +1,24 @@
+"""The project that is measured. RETINUE_BENCH_DATABASE chooses its database: sqlite or postgresql."""
+
+import os
+
+from tests import servers
+
+SECRET_KEY = "for measurements only"  # noqa: S105
+DATABASES = {"default": servers.database(os.environ.get("RETINUE_BENCH_DATABASE", "sqlite"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "retinue",
+    "bench.workload",
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}

@@ -1,0 +1,89 @@
+"""Values as the pages show them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, localize
+from django.utils.html import format_html
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from django.db.models import Model
+    from django.utils.safestring import SafeString
+
+    from retinue.executions.models import AgentExecution
+
+NOTHING = "–"
+SHOWN = 20_000
+"""How many characters of a value are shown."""
+
+
+def pretty(value: Any) -> str:
+    """A JSON value with indents, a text as it is; cut where it is very long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    if len(text) <= SHOWN:
+        return text
+    more = _("… and %(count)s more characters") % {"count": localize(len(text) - SHOWN)}
+    return f"{text[:SHOWN]}\n{more}"
+
+
+def block(value: Any) -> SafeString:
+    """A value on lines of its own."""
+    return format_html('<pre class="retinue-value">{}</pre>', pretty(value))
+
+
+def shortened(value: Any, length: int = 120) -> str:
+    """A value on one short line."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Truncator(" ".join(text[: length * 10].split())).chars(length)
+
+
+def seconds(value: float | None) -> str:
+    """A length of time, as exact as anyone wants it."""
+    if value is None:
+        return NOTHING
+    if value < 1:
+        return _("%(number)s ms") % {"number": localize(round(value * 1000))}
+    if value < 100:
+        return _("%(number)s s") % {"number": localize(round(float(value), 1))}
+    minutes, rest = divmod(round(value), 60)
+    return _("%(minutes)s min %(seconds)s s") % {"minutes": localize(minutes), "seconds": rest}
+
+
+def moment(value: datetime | None) -> str:
+    """A time in the reader's zone, short enough for a list."""
+    return NOTHING if value is None else date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+
+
+def amount(value: Decimal | None, tokens: int) -> str:
+    """A cost. One that is not known is never shown as nothing; before any token there is none."""
+    if value is None:
+        return _("unknown") if tokens else NOTHING
+    return f"{value.normalize():f}"
+
+
+def who(execution: AgentExecution) -> str:
+    """For whom a run acts, as people are known."""
+    if execution.user is not None:
+        return str(execution.user.get_username())
+    kind = execution.get_principal_type_display()
+    return f"{kind} {execution.principal_key}".strip()
+
+
+def badge(status: str, label: str) -> SafeString:
+    """A state, told by its name and shown by its colour."""
+    return format_html('<span class="retinue-status retinue-{}">{}</span>', status, label)
+
+
+def link(row: Model, text: Any, site: str) -> SafeString:
+    """A link to a row's own page in the admin site of that name."""
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=site), text)

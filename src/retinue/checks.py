@@ -1,0 +1,297 @@
+"""System checks: a wrong setting is said here, with what to do, not in a crash later.
+
+retinue.E001  an unknown key in RETINUE
+retinue.E002  RETINUE is not a dict
+retinue.E003  a value of the wrong type
+retinue.E004  a value out of its range
+retinue.E005  something that a dotted path names cannot be used
+retinue.E006  TOOL_TRANSACTION_SECONDS or HEARTBEAT_SECONDS too long for LEASE_SECONDS
+retinue.E007  SQLite without the options that this work needs (under DEBUG: retinue.W007)
+
+With `check --deploy`, and when a worker starts (these load the agents):
+
+retinue.W010  the offline model answers in production
+retinue.E011  the agents cannot be loaded, or two have one name
+retinue.W012  a permission that the site does not have
+retinue.W013  a model that cannot be used
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.contrib.auth import get_permission_codename
+from django.core import checks
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils.module_loading import import_string
+
+from retinue.conf import Settings, get_settings, unknown_keys
+from retinue.dispatcher import NAMES as DISPATCHERS
+from retinue.errors import ConfigurationError, DuplicateAgent
+
+if TYPE_CHECKING:
+    from retinue.runtime.agent import DjangoAgent
+
+TAG = "retinue"
+AT_LEAST_ONE = ("CONCURRENCY", "MAX_ATTEMPTS", "TOOL_THREADS", "MAX_PROMPT_CHARS", "MAX_DEPTH")
+SECONDS = ("POLL_SECONDS", "LEASE_SECONDS", "HEARTBEAT_SECONDS", "TOOL_TRANSACTION_SECONDS", "APPROVAL_TTL")
+NOT_NEGATIVE = ("GRACE_SECONDS", "OFFLINE_LATENCY")
+SQLITE_OPTIONS = """\
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "timeout": 20,
+    },"""
+SQLITE_TIMEOUT = 5.0
+"""What Python's sqlite3 takes where nothing is said."""
+
+
+@checks.register(TAG)
+def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The keys of RETINUE, their types, their values, and what their paths name."""
+    given = getattr(django_settings, "RETINUE", {}) or {}
+    if not isinstance(given, dict):
+        what = type(given).__name__
+        return [checks.Error(f"RETINUE is a {what}.", hint="Make it a dict.", id="retinue.E002")]
+    mistyped = list(_mistyped(given))
+    if mistyped:  # what follows reads the values
+        return [*_unknown_keys(), *mistyped]
+    return [*_unknown_keys(), *_out_of_range(), *_unusable_paths(), *_leases()]
+
+
+@checks.register(TAG)
+def check_sqlite(**kwargs: Any) -> list[checks.CheckMessage]:
+    """SQLite locks out other writers, and gives up on them, unless it is told otherwise."""
+    alias = _setting("DATABASE")
+    if alias not in connections or connections[alias].vendor != "sqlite":
+        return []
+    missing = _missing_options(connections[alias].settings_dict)
+    if not missing:
+        return []
+    kind, code = (checks.Warning, "W007") if django_settings.DEBUG else (checks.Error, "E007")
+    return [
+        kind(
+            f"DATABASES[{alias!r}] is SQLite without {', '.join(missing)}: what works at the same time would "
+            "fail with “database is locked”.",
+            hint=f"Have this in DATABASES[{alias!r}]:\n{SQLITE_OPTIONS}",
+            id=f"retinue.{code}",
+        )
+    ]
+
+
+@checks.register(TAG, deploy=True)
+def check_offline_model(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The offline model follows rules; a site that means it silences this."""
+    if django_settings.DEBUG or not get_settings().model.startswith("offline:"):
+        return []
+    return [
+        checks.Warning(
+            f"Agents that name no model are answered by {get_settings().model!r}, which follows rules and is "
+            "no language model.",
+            hint='Set RETINUE["MODEL"], for instance to "openai:gpt-5-mini".',
+            id="retinue.W010",
+        )
+    ]
+
+
+@checks.register(TAG, deploy=True)
+def check_agents(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The agents of the site: their names, permissions and models."""
+    from retinue.agents.registry import all_agents
+
+    try:
+        agents = all_agents()
+    except DuplicateAgent as error:
+        return [checks.Error(str(error), id="retinue.E011")]
+    except Exception as error:  # whatever a site's module may raise
+        what = f"{type(error).__name__}: {error}"
+        return [checks.Error(f"The agents cannot be loaded: {what}", id="retinue.E011")]
+    return [*_unknown_permissions(agents), *_unusable_models(agents)]
+
+
+# --- RETINUE
+
+
+def _unknown_keys() -> Iterator[checks.CheckMessage]:
+    for key, near in unknown_keys().items():
+        hint = f"Did you mean {near!r}?" if near else "Remove it."
+        yield checks.Error(f"RETINUE has no key {key!r}.", hint=hint, id="retinue.E001")
+
+
+def _mistyped(given: dict[str, Any]) -> Iterator[checks.CheckMessage]:
+    for name, annotation in get_type_hints(Settings).items():
+        key = name.upper()
+        if key in given and not _fits(given[key], annotation):
+            expected = f"Expected: {_described(annotation)}."
+            yield checks.Error(f"RETINUE[{key!r}] is {given[key]!r}.", hint=expected, id="retinue.E003")
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of the type that an annotation of `Settings` says."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return isinstance(value, str) and value in parts
+    if origin in (list, tuple):
+        return isinstance(value, origin) and all(_fits(item, parts[0]) for item in value)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return not isinstance(annotation, type) or isinstance(value, annotation)
+
+
+def _described(annotation: Any) -> str:
+    names = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_described, parts))
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin in (list, tuple):
+        return f"a {origin.__name__} of texts" if parts[0] is str else f"a {origin.__name__}"
+    return names.get(annotation, str(annotation))
+
+
+def _out_of_range() -> Iterator[checks.CheckMessage]:
+    rules: Sequence[tuple[Sequence[str], Callable[[Any], bool], str]] = (
+        (AT_LEAST_ONE, lambda value: value >= 1, "at least 1"),
+        (SECONDS, lambda value: value > 0, "more than 0"),
+        (NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
+    )
+    for keys, holds, words in rules:
+        for key in keys:
+            value = getattr(get_settings(), key.lower())
+            if value is not None and not holds(value):
+                hint = f"It must be {words}."
+                yield checks.Error(f"RETINUE[{key!r}] is {value!r}.", hint=hint, id="retinue.E004")
+    alias = get_settings().database
+    if alias not in connections:
+        hint = f"DATABASES has: {', '.join(connections)}."
+        yield checks.Error(f"RETINUE['DATABASE'] is {alias!r}.", hint=hint, id="retinue.E004")
+
+
+def _unusable_paths() -> Iterator[checks.CheckMessage]:
+    settings = get_settings()
+    if settings.dispatcher not in DISPATCHERS:  # Retinue's own import the engine, which takes a second
+        short = " or ".join(map(repr, DISPATCHERS))
+        hint = f"Name a subclass of retinue.dispatcher.Dispatcher by its dotted path, or use {short}."
+        yield from _unusable("DISPATCHER", settings.dispatcher, ("dispatch",), hint)
+    for path in settings.context:
+        hint = "Each entry is the dotted path of a class."
+        yield from _unusable("CONTEXT", path, ("capture", "restore"), hint)
+    if settings.redact is not None:
+        hint = "It is the dotted path of a function (kind, payload) -> payload."
+        yield from _unusable("REDACT", settings.redact, ("__call__",), hint)
+
+
+def _unusable(key: str, path: str, needed: Sequence[str], hint: str) -> Iterator[checks.CheckMessage]:
+    try:
+        named = import_string(path)
+    except ImportError as error:
+        what = f"{path!r} cannot be imported: {error}"
+        yield checks.Error(f"RETINUE[{key!r}]: {what}", hint=hint, id="retinue.E005")
+        return
+    lacking = [name for name in needed if not callable(getattr(named, name, None))]
+    if lacking:
+        yield checks.Error(f"RETINUE[{key!r}]: {path!r} has no {lacking[0]}().", hint=hint, id="retinue.E005")
+
+
+def _leases() -> Iterator[checks.CheckMessage]:
+    settings = get_settings()
+    lease = settings.lease_seconds
+    if settings.tool_transaction_seconds >= lease / 3:
+        yield checks.Error(
+            f"RETINUE['TOOL_TRANSACTION_SECONDS'] is {settings.tool_transaction_seconds:g}: not under a "
+            f"third of LEASE_SECONDS, {lease:g}.",
+            hint="On SQLite an open write transaction keeps heartbeats from writing: leases would be lost.",
+            id="retinue.E006",
+        )
+    if settings.heartbeat_seconds > lease / 2:
+        yield checks.Error(
+            f"RETINUE['HEARTBEAT_SECONDS'] is {settings.heartbeat_seconds:g}: over half of LEASE_SECONDS, {lease:g}.",
+            hint="Leases would run out between two heartbeats.",
+            id="retinue.E006",
+        )
+
+
+# --- SQLite
+
+
+def _setting(key: str) -> Any:
+    """A value of RETINUE, or its default while RETINUE itself is wrong: that is said elsewhere."""
+    given = getattr(django_settings, "RETINUE", {})
+    default = getattr(Settings, key.lower())
+    value = given.get(key, default) if isinstance(given, dict) else default
+    return value if _fits(value, get_type_hints(Settings)[key.lower()]) else default
+
+
+def _missing_options(database: dict[str, Any]) -> list[str]:
+    name, options = str(database["NAME"]), database.get("OPTIONS", {})
+    if name == ":memory:" or "mode=memory" in name:
+        return []  # of one process only, as Django's test runner makes it
+    missing = []
+    if str(options.get("transaction_mode", "")).upper() not in ("IMMEDIATE", "EXCLUSIVE"):
+        missing.append("transaction_mode IMMEDIATE")
+    if not re.search(r"journal_mode\s*=\s*['\"]?wal\b", str(options.get("init_command", "")), re.IGNORECASE):
+        missing.append("journal_mode WAL")
+    longest = _setting("TOOL_TRANSACTION_SECONDS")
+    if not options.get("timeout", SQLITE_TIMEOUT) > longest:
+        missing.append(f"a timeout over {longest:g} seconds")
+    return missing
+
+
+# --- agents
+
+
+def _unknown_permissions(agents: dict[str, DjangoAgent[Any, Any]]) -> Iterator[checks.CheckMessage]:
+    wanted = {permission for agent in agents.values() for permission in agent.wanted}
+    missing = _not_in_table(wanted - _declared_permissions())
+    for agent in agents.values():
+        for permission in missing.intersection(agent.wanted):
+            yield checks.Warning(
+                f"The agent {agent.name!r} asks for the permission {permission!r}, which does not exist.",
+                hint="A permission is named 'app_label.codename', for instance 'shop.change_product'.",
+                id="retinue.W012",
+            )
+
+
+def _declared_permissions() -> set[str]:
+    """What the models of the site declare, migrated or not."""
+    found: set[str] = set()
+    for model in apps.get_models():
+        options = model._meta
+        codes = [get_permission_codename(action, options) for action in options.default_permissions]
+        codes += [code for code, _ in options.permissions]
+        found.update(f"{options.app_label}.{code}" for code in codes)
+    return found
+
+
+def _not_in_table(names: set[str]) -> set[str]:
+    """Those that nobody made by hand, either. While the database is away nothing is held against them."""
+    from django.contrib.auth.models import Permission
+
+    def exists(name: str) -> bool:
+        app_label, _, codename = name.partition(".")
+        return Permission.objects.filter(content_type__app_label=app_label, codename=codename).exists()
+
+    try:
+        return {name for name in names if not exists(name)}
+    except (DatabaseError, InterfaceError):
+        return set()
+
+
+def _unusable_models(agents: dict[str, DjangoAgent[Any, Any]]) -> Iterator[checks.CheckMessage]:
+    from retinue.providers.resolve import resolve_model
+
+    for agent in agents.values():
+        try:
+            agent.choose_model(None, resolve_model)
+        except ConfigurationError as error:
+            yield checks.Warning(f"The agent {agent.name!r}: {error}", id="retinue.W013")

@@ -1,0 +1,89 @@
+"""The `RETINUE` setting: every key, its type and its default. Read live, so that tests can override it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, Literal
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+OFFLINE_MODEL = "offline:default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The keys of `RETINUE`, in lower case here. Times are in seconds."""
+
+    model: str = OFFLINE_MODEL
+    """The model of agents that name none, by its pydantic-ai string."""
+    database: str = "default"
+    """The database that holds executions and their journal."""
+    dispatcher: str = "worker"
+    """How queued work reaches workers."""
+    embedded_worker: bool | None = None
+    """Whether a server process works too; `None`: when DEBUG is on."""
+    concurrency: int = 100
+    """How many executions a worker runs at once."""
+    poll_seconds: float = 0.05
+    """How often an idle worker looks for new work."""
+    lease_seconds: float = 20.0
+    """How long a claim lasts without a heartbeat."""
+    heartbeat_seconds: float = 1.0
+    """How often a process looks after its leases and for cancelled runs."""
+    grace_seconds: float = 10.0
+    """How long steps in flight may go on after a worker was told to stop."""
+    max_attempts: int = 3
+    """How many times in a row an execution may take its process down before it fails."""
+    orphans: Literal["resume", "fail"] = "resume"
+    """What becomes of a run whose process died while `run` waited for it."""
+    resume_changed: Literal["continue", "fail"] = "continue"
+    """What becomes of an execution whose agent's definition changed in between."""
+    tool_threads: int = 4
+    """How many transactional tools run at once in a process (on SQLite: one)."""
+    tool_transaction_seconds: float = 6.0
+    """How long a tool's transaction may stay open; less than a third of the lease."""
+    max_prompt_chars: int = 100_000
+    """The longest prompt."""
+    max_depth: int = 8
+    """How deep agents may delegate to agents."""
+    approval_ttl: float | None = 24 * 3600.0
+    """How long an approval stays open before it is denied; `None`: for ever."""
+    system_permissions: Literal["all"] | tuple[str, ...] | list[str] = "all"
+    """What the system principal may do."""
+    context: list[str] = field(default_factory=lambda: ["retinue.runtime.context.Language"])
+    """Dotted paths of hooks that carry a caller's context (language, time zone, tenant) into the run."""
+    redact: str | None = None
+    """Dotted path of a function `(kind, payload: bytes) -> bytes` that sees every payload before it is stored."""
+    offline_latency: float = 0.0
+    """How long the offline model takes to answer."""
+
+    @property
+    def embeds_worker(self) -> bool:
+        return django_settings.DEBUG if self.embedded_worker is None else self.embedded_worker
+
+
+KEYS = tuple(f.name.upper() for f in fields(Settings))
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The site's settings. Unknown keys are left to the system check `retinue.E001`."""
+    given: dict[str, Any] = getattr(django_settings, "RETINUE", {}) or {}
+    return Settings(**{key.lower(): value for key, value in given.items() if key in KEYS})
+
+
+def unknown_keys() -> dict[str, str]:
+    """Keys of `RETINUE` that mean nothing, each with a near match or an empty string."""
+    given: dict[str, Any] = getattr(django_settings, "RETINUE", {}) or {}
+    return {str(key): next(iter(get_close_matches(str(key).upper(), KEYS, 1)), "") for key in given if key not in KEYS}
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "RETINUE":
+        get_settings.cache_clear()
+
+
+setting_changed.connect(_forget)

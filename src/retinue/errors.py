@@ -1,0 +1,159 @@
+"""What can go wrong, as one tree.
+
+RetinueError
+ ├─ ConfigurationError
+ ├─ UnknownAgent
+ ├─ DuplicateAgent
+ ├─ AgentPermissionDenied       (also django.core.exceptions.PermissionDenied)
+ ├─ InvalidInput
+ ├─ IdempotencyConflict
+ ├─ TransactionOpen
+ ├─ ReplayDiverged
+ ├─ MaxCostExceeded
+ ├─ IllegalTransition
+ ├─ DecisionError
+ │   ├─ AlreadyDecided
+ │   ├─ DecisionNotAllowed
+ │   └─ InvalidArguments
+ └─ ExecutionError              (has .execution)
+     ├─ ExecutionWaiting
+     ├─ ExecutionFailed
+     └─ ExecutionCancelled
+
+`code` is stable: it is stored on executions and answered over HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.core.exceptions import PermissionDenied
+
+if TYPE_CHECKING:
+    from retinue.executions.models import AgentExecution
+
+
+class RetinueError(Exception):
+    """Something went wrong in Retinue."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or " ".join((self.__doc__ or "").split()))
+
+
+class ConfigurationError(RetinueError):
+    """The settings do not allow this."""
+
+    code = "configuration"
+
+
+class UnknownAgent(RetinueError):
+    """There is no agent of that name."""
+
+    code = "unknown_agent"
+
+
+class DuplicateAgent(RetinueError):
+    """Two agents have the same name."""
+
+    code = "duplicate_agent"
+
+
+class AgentPermissionDenied(RetinueError, PermissionDenied):
+    """The permission that this needs is missing."""
+
+    code = "permission_denied"
+
+
+class InvalidInput(RetinueError):
+    """What was given cannot be used."""
+
+    code = "invalid_input"
+
+
+class IdempotencyConflict(RetinueError):
+    """This idempotency key was used before, with another input."""
+
+    code = "idempotency_conflict"
+
+
+class TransactionOpen(RetinueError):
+    """A run cannot be waited for inside an open transaction.
+
+    It would not see the rows that the transaction wrote, and would not be undone with it. Use
+    `enqueue(...)`, which commits with the transaction, or take the view out of its transaction with
+    `transaction.non_atomic_requests`.
+    """
+
+    code = "transaction_open"
+
+
+class ReplayDiverged(RetinueError):
+    """The code asks for something else than the journal holds."""
+
+    code = "replay_diverged"
+
+
+class MaxCostExceeded(RetinueError):
+    """The run has reached the cost that it was allowed."""
+
+    code = "max_cost"
+
+
+class IllegalTransition(RetinueError):
+    """The execution is not in a state that allows this."""
+
+    code = "illegal_transition"
+
+
+class DecisionError(RetinueError):
+    """The approval cannot be decided like this."""
+
+    code = "decision"
+
+
+class AlreadyDecided(DecisionError):
+    """The approval was decided before."""
+
+    code = "already_decided"
+
+
+class DecisionNotAllowed(DecisionError, PermissionDenied):
+    """Only the run's own user and holders of retinue.decide_approval may decide this."""
+
+    code = "decision_not_allowed"
+
+
+class InvalidArguments(DecisionError):
+    """The changed arguments are not valid for the tool."""
+
+    code = "invalid_arguments"
+
+
+class ExecutionError(RetinueError):
+    """The execution did not complete."""
+
+    code = "execution"
+
+    def __init__(self, execution: AgentExecution, message: str = "") -> None:
+        super().__init__(message)
+        self.execution = execution
+
+
+class ExecutionWaiting(ExecutionError):
+    """The execution waits for a person or a time."""
+
+    code = "waiting"
+
+
+class ExecutionFailed(ExecutionError):
+    """The execution failed."""
+
+    code = "failed"
+
+
+class ExecutionCancelled(ExecutionError):
+    """The execution was cancelled."""
+
+    code = "cancelled"

@@ -1,0 +1,1 @@
+"""Executions, their steps, and the workers that run them."""

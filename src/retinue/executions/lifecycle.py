@@ -1,0 +1,52 @@
+"""What is done to an execution from outside its run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from retinue.conf import get_settings
+from retinue.executions.models import AgentExecution
+from retinue.executions.states import OPEN, Status
+from retinue.signals import execution_finished
+
+
+def cancel(execution: AgentExecution) -> bool:
+    """Cancel an execution for good, from any process. Returns whether it was still open.
+
+    The final state stands with the commit: whatever its threads still do, nothing of it commits any more.
+    """
+    return _end(execution, Status.CANCELLED, "cancelled", "The run was cancelled.")
+
+
+def fail(execution: AgentExecution, code: str, message: str) -> bool:
+    """Have an execution fail from outside its run. Returns whether it was still open."""
+    return _end(execution, Status.FAILED, code, message)
+
+
+def _end(execution: AgentExecution, status: Status, code: str, message: str) -> bool:
+    now, alias = timezone.now(), get_settings().database
+    rows = AgentExecution.objects.using(alias)
+    final = {"status": status, "completed_at": now, "lease_expires": None}
+    with transaction.atomic(using=alias):
+        ended = rows.filter(pk=execution.root_id, status__in=OPEN).update(
+            **final, error_code=code, error_message=message, lease_token=None
+        )
+        if ended:
+            rows.filter(Q(root_id=execution.root_id), ~Q(parent=None), status__in=OPEN).update(**final)
+            close_questions(alias, execution.root_id, now)
+    if ended:
+        root = rows.get(pk=execution.root_id)
+        transaction.on_commit(lambda: execution_finished.send(AgentExecution, execution=root), using=alias)
+    return bool(ended)
+
+
+def close_questions(alias: str, root_id: UUID, now: datetime) -> None:
+    """Approvals of a run that has ended are not open any more."""
+    approvals = apps.get_model("retinue", "Approval")._default_manager.using(alias)
+    approvals.filter(execution__root=root_id, status="pending").update(status="expired", decided_at=now)

@@ -1,0 +1,1 @@
+"""Models of Retinue's own, and what models cost."""

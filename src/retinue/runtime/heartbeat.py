@@ -1,0 +1,79 @@
+"""Looks after the leases of a process, from a thread of its own, and only while the loop still turns."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
+
+from retinue.conf import get_settings
+from retinue.executions.models import AgentExecution
+from retinue.executions.states import Status
+from retinue.runtime.statements import renew_leases
+
+if TYPE_CHECKING:
+    from retinue.runtime.engine import Engine
+    from retinue.runtime.run import Run
+
+logger = logging.getLogger("retinue.heartbeat")
+
+
+class Heartbeat(threading.Thread):
+    """Renews leases when due, and stops runs that were cancelled or taken over."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(name="retinue-heartbeat", daemon=True)
+        self._engine = engine
+        self._stopped = threading.Event()
+        self._renewed = 0.0
+        self._away = False
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join(timeout=5)
+
+    def run(self) -> None:
+        try:
+            while not self._stopped.wait(get_settings().heartbeat_seconds):
+                self._beat_safely()
+        finally:
+            connections.close_all()
+
+    def _beat_safely(self) -> None:
+        runs = self._engine.leased()
+        lease = get_settings().lease_seconds
+        if not runs or self._engine.stalled_for() > lease / 2:
+            return  # a loop that hangs must lose its leases
+        try:
+            self._beat(runs, lease)
+        except (DatabaseError, InterfaceError) as error:
+            if not self._away:
+                logger.warning("The leases could not be renewed (%s); trying again.", type(error).__name__)
+            self._away = True
+            connections[self._engine.alias].close()
+        else:
+            self._away = False
+
+    def _beat(self, runs: list[Run], lease: float) -> None:
+        rows = AgentExecution.objects.using(self._engine.alias).filter(
+            pk__in=[run.id for run in runs], lease_token__in={run.token for run in runs}, status=Status.RUNNING
+        )
+        held = set(rows.values_list("pk", "lease_token"))
+        for run in runs:
+            if (run.id, run.token) not in held and not run.lost and self._engine.holds(run):
+                self._engine.lose(run)
+        if time.monotonic() - self._renewed >= lease / 4 or self._engine.has_new_leases():
+            self._renewed = began = time.monotonic()
+            if renew_leases(
+                self._engine.alias,
+                sorted((run.id, run.token) for run in runs),
+                timezone.now() + timedelta(seconds=lease),
+            ):
+                for run in runs:
+                    if (run.id, run.token) in held:
+                        run.lease_until = began + lease

@@ -1,0 +1,365 @@
+"""The journal's SQL: few statements of constant text, each conditional on the lease.
+
+The ORM compiles anew for every call; here that would be most of the cost (docs/decisions/journal.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connections
+from pydantic_core import to_json
+
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.fields import to_units
+
+if TYPE_CHECKING:
+    from retinue.runtime.run import Run
+
+
+@dataclass(slots=True, kw_only=True)
+class StepRow:
+    """A step to be written."""
+
+    execution_id: UUID
+    key: str
+    kind: str
+    name: str
+    digest: bytes
+    payload: bytes | None
+    started_at: datetime
+    duration: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Decimal | None = None
+    provider_cost: str = ""
+
+
+STEP_COLUMNS = tuple(StepRow.__slots__)
+_STEP_TYPES = dict(
+    zip(
+        STEP_COLUMNS,
+        (
+            "uuid",
+            "text",
+            "text",
+            "text",
+            "bytea",
+            "bytea",
+            "timestamptz",
+            "float8",
+            "bigint",
+            "bigint",
+            "bigint",
+            "text",
+        ),
+        strict=True,
+    )
+)
+TABLE = AgentExecution._meta.db_table
+STEPS = ExecutionStep._meta.db_table
+
+
+@lru_cache(maxsize=8)
+def is_postgresql(alias: str) -> bool:
+    return connections[alias].vendor == "postgresql"
+
+
+def insert_steps(alias: str, rows: Sequence[tuple[UUID, UUID, StepRow]]) -> set[tuple[UUID, str]]:
+    """Write `(root id, lease token, step)`; give the places that were written: the others' lease is lost."""
+    with connections[alias].cursor() as cursor:
+        if is_postgresql(alias):
+            return _insert_steps_postgresql(cursor, rows)
+        places = {(row.execution_id, row.key) for _, _, row in rows}
+        cursor.executemany(
+            _STEP_SQLITE,
+            [
+                [*_sqlite(alias, [_stored(row, name) for name in STEP_COLUMNS]), root_id.hex, token.hex]
+                for root_id, token, row in rows
+            ],
+        )
+        if cursor.rowcount == len(rows):
+            return places
+        held = hold(alias, [(root_id, token) for root_id, token, _ in rows])
+        return {(row.execution_id, row.key) for root_id, token, row in rows if (root_id, token) in held}
+
+
+_STEP_SQLITE = (
+    f"INSERT INTO {STEPS} (execution_id, {', '.join(STEP_COLUMNS[1:])})"
+    f" SELECT {', '.join(['%s'] * len(STEP_COLUMNS))}"
+    f" FROM {TABLE} WHERE id = %s AND lease_token = %s AND status = 'running'"
+)
+_GIVEN_STEPS = "SELECT * FROM json_to_recordset(%s::json) AS g(root_id uuid, token uuid, {})".format(
+    ", ".join(f"{name} {kind}" for name, kind in _STEP_TYPES.items())
+)
+_INSERT_STEPS = (
+    f"INSERT INTO {STEPS} (execution_id, {', '.join(STEP_COLUMNS[1:])}) "
+    f"SELECT {', '.join('g.' + name for name in STEP_COLUMNS)} FROM step g "
+    "JOIN held h ON h.id = g.root_id AND h.lease_token = g.token"
+)
+_HELD = (
+    f"SELECT id, lease_token FROM {TABLE} WHERE id = ANY(ARRAY({{}})) AND status = 'running'"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
+_STEP_POSTGRESQL = (
+    f"WITH step AS ({_GIVEN_STEPS}), held AS ({_HELD.format('SELECT root_id FROM step')}) "
+    f"{_INSERT_STEPS} RETURNING execution_id, key"
+)
+
+
+def _insert_steps_postgresql(cursor: Any, rows: Sequence[tuple[UUID, UUID, StepRow]]) -> set[tuple[UUID, str]]:
+    cursor.execute(_STEP_POSTGRESQL, [_steps(rows)])
+    return set(cursor.fetchall())
+
+
+def _steps(rows: Sequence[tuple[UUID, UUID, StepRow]]) -> str:
+    return _recordset(
+        [
+            {name: _stored(row, name) for name in STEP_COLUMNS}
+            | {"root_id": root_id, "token": token, "digest": _hex(row.digest), "payload": _hex(row.payload)}
+            for root_id, token, row in rows
+        ]
+    )
+
+
+def _recordset(rows: list[dict[str, Any]]) -> str:
+    """Rows as one JSON parameter, which costs a fraction of what an array for each column does."""
+    return to_json(rows).decode()
+
+
+def forget_attempts(alias: str, runs: Sequence[Run]) -> None:
+    """A result is on record under these leases: what crashed before does not count any more."""
+    proven = [run for run in runs if run.attempts]
+    if proven:
+        AgentExecution.objects.using(alias).filter(pk__in=[run.id for run in proven]).update(attempts=0)
+        for run in proven:
+            run.attempts = 0
+
+
+def _stored(row: StepRow, name: str) -> Any:
+    value = getattr(row, name)
+    return to_units(value) if name == "cost" and value is not None else value
+
+
+def _hex(value: bytes | None) -> str | None:
+    """Bytes as PostgreSQL reads them in a text."""
+    return None if value is None else "\\x" + value.hex()
+
+
+@dataclass(slots=True, kw_only=True)
+class Ending:
+    """What becomes of a root that this process holds: a final state, a wait, or back to the queue."""
+
+    execution_id: UUID
+    token: UUID
+    status: str
+    output: str | None = None
+    error_code: str = ""
+    error_message: str = ""
+    completed_at: datetime | None = None
+    run_after: datetime | None = None
+    execution_time: float = 0.0
+    tokens_used: int = 0
+    cost: Decimal | None = None
+    charge: Decimal | None = None
+    quality_score: float | None = None
+
+
+_HOLD_POSTGRESQL = (
+    f"SELECT id, lease_token FROM {TABLE} WHERE id = ANY(%s) AND lease_token = ANY(%s) AND status = 'running'"
+    " ORDER BY id FOR NO KEY UPDATE"
+)
+_HOLD_SQLITE = f"SELECT 1 FROM {TABLE} WHERE id = %s AND lease_token = %s AND status = 'running'"
+
+
+_ENDING_TYPES = {
+    "status": "text",
+    "output_data": "text",
+    "error_code": "text",
+    "error_message": "text",
+    "completed_at": "timestamptz",
+    "run_after": "timestamptz",
+    "execution_time": "double precision",
+    "tokens_used": "bigint",
+    "cost": "bigint",
+    "charge": "bigint",
+    "quality_score": "double precision",
+}
+_ENDING_POSTGRESQL = (
+    f"WITH step AS ({_GIVEN_STEPS}), ending AS (SELECT * FROM json_to_recordset(%s::json) AS g(id uuid, token uuid, "
+    + ", ".join(f"{name} {kind}" for name, kind in _ENDING_TYPES.items())
+    + f")), held AS ({_HELD.format('SELECT id FROM ending')}), written AS ({_INSERT_STEPS}) "
+    f"UPDATE {TABLE} e SET {', '.join(f'{name} = g.{name}' for name in _ENDING_TYPES if name != 'output_data')}, "
+    "output_data = g.output_data::jsonb, lease_expires = NULL "
+    "FROM held JOIN ending g ON g.id = held.id AND g.token = held.lease_token "
+    "WHERE e.id = held.id RETURNING e.id"
+)
+_ENDING_SQLITE = (
+    f"UPDATE {TABLE} SET {', '.join(f'{name} = %s' for name in _ENDING_TYPES)}, lease_expires = NULL "
+    "WHERE id = %s AND lease_token = %s AND status = 'running'"
+)
+
+
+def end_executions(
+    alias: str, endings: Sequence[Ending], steps: Sequence[tuple[UUID, UUID, StepRow]] = ()
+) -> set[UUID]:
+    """Give up the leases with these outcomes, after these last steps; give the ids of those that were still held."""
+    rows = [
+        [
+            e.status,
+            e.output,
+            e.error_code,
+            e.error_message,
+            e.completed_at,
+            e.run_after,
+            e.execution_time,
+            e.tokens_used,
+            None if e.cost is None else to_units(e.cost),
+            None if e.charge is None else to_units(e.charge),
+            e.quality_score,
+        ]
+        for e in endings
+    ]
+    with connections[alias].cursor() as cursor:
+        if is_postgresql(alias):
+            given = [
+                dict(zip(_ENDING_TYPES, row, strict=True)) | {"id": e.execution_id, "token": e.token}
+                for e, row in zip(endings, rows, strict=True)
+            ]
+            cursor.execute(_ENDING_POSTGRESQL, [_steps(steps), _recordset(given)])
+            return {row[0] for row in cursor.fetchall()}
+        if steps:
+            insert_steps(alias, steps)
+        cursor.executemany(
+            _ENDING_SQLITE,
+            [
+                [*_sqlite(alias, row), ending.execution_id.hex, ending.token.hex]
+                for ending, row in zip(endings, rows, strict=True)
+            ],
+        )
+        if cursor.rowcount == len(endings):
+            return {e.execution_id for e in endings}
+        return {e.execution_id for e in endings if _gave_up(cursor, e)}
+
+
+def _gave_up(cursor: Any, ending: Ending) -> bool:
+    """Whether a root that is not running any more still bears the token that it ran under."""
+    cursor.execute(
+        f"SELECT 1 FROM {TABLE} WHERE id = %s AND lease_token = %s AND status <> 'running'",
+        [ending.execution_id.hex, ending.token.hex],
+    )
+    return cursor.fetchone() is not None
+
+
+def insert_executions(alias: str, executions: Sequence[AgentExecution]) -> None:
+    """New rows, which have nothing but defaults in the columns that a run fills."""
+    connection = connections[alias]
+    user = AgentExecution._meta.get_field("user")
+    rows = [[getattr(row, name) for name in _GIVEN] for row in executions]
+    for values in rows:
+        values[0] = user.get_db_prep_save(values[0], connection)  # a user's key may be of any type
+    with connection.cursor() as cursor:
+        if is_postgresql(alias):
+            given = [dict(zip(_GIVEN, values, strict=True)) | {"input": _hex(values[_INPUT])} for values in rows]
+            cursor.execute(_INSERTION_POSTGRESQL, [_recordset(given)])
+        else:
+            cursor.executemany(_INSERTION, [_sqlite(alias, values) for values in rows])
+
+
+_GIVEN = [
+    "user_id",
+    "id",
+    "kind",
+    "agent_name",
+    "agent_digest",
+    "principal_type",
+    "principal_key",
+    "status",
+    "input_prompt",
+    "input",
+    "created_at",
+    "started_at",
+    "root_id",
+    "parent_id",
+    "path",
+    "queue",
+    "priority",
+    "run_after",
+    "idempotency_key",
+    "lease_token",
+    "lease_expires",
+    "attached",
+    "stream",
+]
+_INPUT = _GIVEN.index("input")
+_DEFAULTS = {
+    "output_data": "NULL",
+    "error_code": "''",
+    "error_message": "''",
+    "completed_at": "NULL",
+    "execution_time": "0",
+    "tokens_used": "0",
+    "cost": "NULL",
+    "charge": "NULL",
+    "quality_score": "NULL",
+    "retry_of_id": "NULL",
+    "attempts": "0",
+}
+_INSERTION = (
+    f"INSERT INTO {TABLE} ({', '.join([*_GIVEN, *_DEFAULTS])}) "
+    f"VALUES ({', '.join([*['%s'] * len(_GIVEN), *_DEFAULTS.values()])})"
+)
+_INSERTION_POSTGRESQL = (
+    f"INSERT INTO {TABLE} ({', '.join([*_GIVEN, *_DEFAULTS])}) "
+    f"SELECT {', '.join([*_GIVEN, *_DEFAULTS.values()])} FROM json_populate_recordset(NULL::{TABLE}, %s::json)"
+)
+
+
+def hold(alias: str, held: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Lock these `(root id, lease token)` until the transaction ends; give those that are still held."""
+    ids, tokens = [pair[0] for pair in held], [pair[1] for pair in held]
+    with connections[alias].cursor() as cursor:
+        if is_postgresql(alias):
+            cursor.execute(_HOLD_POSTGRESQL, [ids, tokens])
+            return set(cursor.fetchall()) & set(held)
+        found = set()
+        for execution_id, token in held:
+            cursor.execute(_HOLD_SQLITE, [execution_id.hex, token.hex])
+            if cursor.fetchone():
+                found.add((execution_id, token))
+        return found
+
+
+def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime) -> bool:
+    """Renew these `(root id, lease token)`; give whether all were still held.
+
+    Rows are locked in the order that the journal locks them in.
+    """
+    ids, tokens = [pair[0] for pair in held], [pair[1] for pair in held]
+    with connections[alias].cursor() as cursor:
+        if is_postgresql(alias):
+            cursor.execute(_RENEW_POSTGRESQL, [ids, tokens, until])
+        else:
+            moment = connections[alias].ops.adapt_datetimefield_value(until)
+            cursor.executemany(_RENEW_SQLITE, [(moment, pk.hex, token.hex) for pk, token in held])
+        return bool(cursor.rowcount == len(held))
+
+
+_RENEW_POSTGRESQL = (
+    f"WITH held AS ({_HOLD_POSTGRESQL}) UPDATE {TABLE} e SET lease_expires = %s FROM held WHERE e.id = held.id"
+)
+_RENEW_SQLITE = f"UPDATE {TABLE} SET lease_expires = %s WHERE id = %s AND lease_token = %s AND status = 'running'"
+
+
+def _sqlite(alias: str, values: list[Any]) -> list[Any]:
+    ops = connections[alias].ops
+    return [
+        ops.adapt_datetimefield_value(v) if isinstance(v, datetime) else v.hex if isinstance(v, UUID) else v
+        for v in values
+    ]

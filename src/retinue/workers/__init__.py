@@ -1,0 +1,1 @@
+"""Workers: they claim executions and run them."""

@@ -1,0 +1,58 @@
+"""What a worker looks after beside its own runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from django.db import connections, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from retinue.conf import get_settings
+from retinue.executions.lifecycle import fail
+from retinue.executions.models import AgentExecution
+from retinue.executions.states import Status
+
+
+def has_queued(alias: str, queues: Sequence[str], agents: Sequence[str]) -> bool:
+    """Whether these agents have anything to claim in these queues (none given: in all).
+
+    One cheap read, so that an idle worker costs next to nothing.
+    """
+    statement = (
+        f"SELECT 1 FROM {AgentExecution._meta.db_table}"  # noqa: S608 (a name of our own)
+        " WHERE status = 'queued' AND parent_id IS NULL AND (run_after IS NULL OR run_after <= %s)"
+    )
+    for column, among in (("queue", queues), ("agent_name", agents)):
+        if among:
+            statement += f" AND {column} IN ({', '.join(['%s'] * len(among))})"
+    now = connections[alias].ops.adapt_datetimefield_value(timezone.now())
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"{statement} LIMIT 1", [now, *queues, *agents])
+        return cursor.fetchone() is not None
+
+
+def fail_hopeless(alias: str, mine: Collection[UUID] = ()) -> int:
+    """Fail orphans that took their process down too often, or that nobody is to resume. `mine` are alive: here."""
+    settings = get_settings()
+    orphans = AgentExecution.objects.using(alias).filter(
+        parent=None, status=Status.RUNNING, lease_expires__lt=timezone.now()
+    )
+    failed = 0
+    for execution in orphans.filter(attempts__gte=settings.max_attempts - 1).exclude(pk__in=mine):
+        message = f"The process that ran it died {execution.attempts + 1} times in a row without a recorded result."
+        failed += fail_orphan(orphans, execution, "max_attempts", message)
+    if settings.orphans == "fail":
+        for execution in orphans.filter(attached=True).exclude(pk__in=mine):
+            failed += fail_orphan(orphans, execution, "orphaned", "The process that ran it died.")
+    return failed
+
+
+def fail_orphan(orphans: QuerySet[AgentExecution], execution: AgentExecution, code: str, message: str) -> bool:
+    """Fail it if it still is an orphan. Where somebody has its row locked, that is for the next sweep to see."""
+    with transaction.atomic(using=orphans.db):
+        same = orphans.filter(pk=execution.pk, lease_token=execution.lease_token)
+        if same.select_for_update(skip_locked=True, no_key=True).first() is None:
+            return False
+        return fail(execution, code, message)

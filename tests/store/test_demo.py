@@ -1,0 +1,115 @@
+"""The command behind `make run`, in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+MANAGE = Path(__file__).parents[2] / "store" / "manage.py"
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Starts the command on a database of its own."""
+    started = []
+
+    def start(*arguments, **environment):
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "PYTHONPATH", "HOME"}}
+        process = subprocess.Popen(
+            [sys.executable, str(MANAGE), "demo", *arguments],
+            env={**kept, "DATABASE_URL": f"sqlite:///{tmp_path / 'demo.sqlite3'}", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process, text):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return "".join(lines)
+    raise AssertionError("".join(lines) + process.stderr.read())
+
+
+def get(url, path="/"):
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_stopped(demo, stop):
+    process = demo("--port", "0")
+    said = read_until(process, "Ctrl-C")
+    for text in (
+        "ada@example.com, password larkfield-ada",
+        "staff@example.com",
+        "offline:default",
+        "run_agent",
+    ):
+        assert text in said
+    url = said.partition("The shop is open: ")[2].split()[0]
+    status, page = get(url)
+    assert status == 200
+    assert "Larkfield" in page
+    assert get(url, "/static/store/store.css")[0] == 200
+    assert "Harbour Armchair" in get(url, "/products/?q=armchair")[1]
+    begin = time.monotonic()
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "Stopped." in out
+    assert time.monotonic() - begin < 15
+
+
+def test_taken_port_is_one_sentence(demo):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = demo("--port", str(port))
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.strip() == (
+        f"CommandError: Port {port} is taken: stop what listens on it, or choose another one with --port."
+    )
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--port", "70000"), "'70000' is not a port"),
+        (("--port", "http"), "'http' is not a port"),
+        (("--port", "0", "--host", "192.0.2.1"), "Cannot listen on 192.0.2.1, port 0"),
+        (("--port", "0", "--host", "no.such.host.invalid"), "There is no host 'no.such.host.invalid'"),
+    ],
+)
+def test_bad_address_is_one_sentence(demo, arguments, sentence):
+    process = demo(*arguments)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in {1, 2}
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_does_not_run_without_debug(demo):
+    process = demo("--port", "0", DJANGO_SETTINGS_MODULE="project.settings.testing")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "it runs only with DEBUG on" in err

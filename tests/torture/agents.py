@@ -1,0 +1,153 @@
+"""Agents that do what their prompt's script says, with tools of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from typing import Any
+from zlib import crc32
+
+from asgiref.sync import sync_to_async
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from tests.shop.models import Note
+from tests.torture import witness
+from tests.torture.script import turns
+
+Ctx = RunContext[DjangoDeps]
+LATENCY = 0.06
+
+
+async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Take the next turn of the script; in the end, say what every call gave."""
+    number = sum(isinstance(message, ModelResponse) for message in messages)
+    execution_id = messages[-1].run_id
+    assert execution_id is not None
+    await witness.asked(execution_id, number)
+    await asyncio.sleep(random.uniform(0, LATENCY))
+    script = turns(*_prompt(messages).split(" "))
+    if number < len(script):
+        parts: list[Any] = [ToolCallPart(c.tool, _arguments(c), c.call_id) for c in script[number]]
+        return ModelResponse(parts=parts)
+    given = {p.tool_call_id: p.content for m in messages for p in m.parts if isinstance(p, ToolReturnPart)}
+    return ModelResponse(parts=[TextPart(json.dumps(given))])
+
+
+def _prompt(messages: list[ModelMessage]) -> str:
+    (prompt,) = [p.content for p in messages[0].parts if isinstance(p, UserPromptPart)]
+    assert isinstance(prompt, str)
+    return prompt
+
+
+def _arguments(call: Any) -> dict[str, str]:
+    return {"label": call.label, **({"kind": call.kind} if call.kind else {})}
+
+
+victim = DjangoAgent("victim", permission=AUTHENTICATED, model=FunctionModel(_answer))
+helper = DjangoAgent("helper", permission=AUTHENTICATED, model=FunctionModel(_answer))
+
+
+def _note(ctx: Ctx, label: str) -> None:
+    time.sleep(random.uniform(0, 0.004))
+    Note.objects.create(execution=str(ctx.deps.execution_id), label=label)
+    time.sleep(random.uniform(0, 0.004))
+
+
+async def _append(ctx: Ctx, label: str) -> None:
+    await asyncio.sleep(random.uniform(0, 0.02))
+    witness.note("called", label=label, key=ctx.deps.idempotency_key)
+    await asyncio.sleep(random.uniform(0, 0.02))
+
+
+def _judged(ctx: Ctx, label: str) -> bool:
+    return crc32(label.encode()) % 2 == 0
+
+
+def write(ctx: Ctx, label: str) -> str:
+    _note(ctx, label)
+    return f"write {label}"
+
+
+async def awrite(ctx: Ctx, label: str) -> str:
+    await Note.objects.acreate(execution=str(ctx.deps.execution_id), label=f"{label}-undone")
+    await asyncio.sleep(random.uniform(0, 0.004))
+    await sync_to_async(_note)(ctx, label)
+    await Note.objects.filter(label=f"{label}-undone").adelete()
+    return f"awrite {label}"
+
+
+def sell(ctx: Ctx, label: str) -> str:
+    _note(ctx, label)
+    return f"sell {label}"
+
+
+def write_judged(ctx: Ctx, label: str) -> str:
+    _note(ctx, label)
+    return f"write_judged {label}"
+
+
+def look(ctx: Ctx, label: str) -> str:
+    time.sleep(random.uniform(0, 0.01))
+    return f"look {label}"
+
+
+async def append_retry(ctx: Ctx, label: str) -> str:
+    await _append(ctx, label)
+    return f"append_retry {label}"
+
+
+async def append_ask(ctx: Ctx, label: str) -> str:
+    await _append(ctx, label)
+    return f"append_ask {label}"
+
+
+async def append_fail(ctx: Ctx, label: str) -> str:
+    await _append(ctx, label)
+    return f"append_fail {label}"
+
+
+async def append_judged(ctx: Ctx, label: str) -> str:
+    await _append(ctx, label)
+    return f"append_judged {label}"
+
+
+async def ship(ctx: Ctx, label: str) -> str:
+    await _append(ctx, label)
+    return f"ship {label}"
+
+
+async def _ask(kind: str, label: str) -> Any:
+    """The answer of a delegated run, which comes when it likes."""
+    await asyncio.sleep(random.uniform(0, LATENCY))
+    result = await helper.run(f"{kind} {label}", key=label)
+    await asyncio.sleep(random.uniform(0, LATENCY))
+    return json.loads(result.output)
+
+
+async def delegate(ctx: Ctx, label: str, kind: str) -> Any:
+    return await _ask(kind, f"{label}.d")
+
+
+async def delegate_both(ctx: Ctx, label: str, kind: str) -> Any:
+    return await asyncio.gather(_ask(kind, f"{label}.d0"), _ask(kind, f"{label}.d1"))
+
+
+for _agent in (victim, helper):
+    _agent.tool(write)
+    _agent.tool(effects="database")(awrite)
+    _agent.tool(approval=True)(sell)
+    _agent.tool(approval=_judged)(write_judged)
+    _agent.tool(effects="none")(look)
+    _agent.tool(on_uncertain="retry")(append_retry)
+    _agent.tool(on_uncertain="ask")(append_ask)
+    _agent.tool(on_uncertain="fail")(append_fail)
+    _agent.tool(on_uncertain="ask", approval=_judged)(append_judged)
+    _agent.tool(on_uncertain="ask", approval=True)(ship)
+victim.tool(effects="delegate")(delegate)
+victim.tool(effects="delegate")(delegate_both)
+
+AGENTS = [victim, helper]

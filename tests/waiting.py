@@ -1,0 +1,28 @@
+"""Waiting for conditions, never for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+WAIT_SECONDS = 20.0
+
+
+def until(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+    """What the condition gives, once that is true. Raises TimeoutError when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not true within {seconds:g} s.")
+        time.sleep(0.005)
+    return found
+
+
+async def opened(gate: threading.Event) -> None:
+    """Wait for another thread on the loop, without a thread that could not be cancelled."""
+    while not gate.is_set():
+        await asyncio.sleep(0.005)

@@ -1,0 +1,353 @@
+"""A worker claims what is queued for it, runs it, and gives back what it cannot finish."""
+
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
+
+from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from retinue.agents.registry import registered
+from retinue.approvals.models import Approval
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.models import Worker as WorkerRow
+from retinue.runtime import points
+from retinue.runtime.engine import get_engine
+from retinue.workers import records
+from retinue.workers import worker as workers
+from retinue.workers.worker import Worker
+from tests.scripted import call, prompt_of, scripted
+from tests.shop.models import Note
+from tests.waiting import opened, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def working(*agents, concurrency=10, **options):
+    """A worker for the time of a block."""
+    worker = Worker(concurrency=concurrency, **options)
+    with registered(*agents):
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+
+class Gated:
+    """An agent whose model answers once the gate is open; `asked` has the prompts in their order."""
+
+    def __init__(self, name="gated"):
+        self.asked = []
+        self.gate = threading.Event()
+        self.agent = DjangoAgent(name, permission=AUTHENTICATED, model=FunctionModel(self.answer))
+
+    async def answer(self, messages, info):
+        self.asked.append(prompt_of(messages))
+        await opened(self.gate)
+        return ModelResponse(parts=[TextPart("done")])
+
+
+def echo(name="echo"):
+    return DjangoAgent(name, permission=AUTHENTICATED, model=scripted(prompt_of))
+
+
+def statuses():
+    """Prompts by status."""
+    found = {}
+    for prompt, status in AgentExecution.objects.values_list("input_prompt", "status").order_by("input_prompt"):
+        found.setdefault(status, []).append(prompt)
+    return found
+
+
+def completed(number):
+    return lambda: AgentExecution.objects.filter(status="completed").count() == number
+
+
+# --- claiming
+
+
+def test_idle_worker_starts_new_work_promptly(user):
+    agent = echo()
+    with working(agent):
+        until(lambda: WorkerRow.objects.exists())
+        for number in range(5):
+            agent.enqueue(f"p{number}", user=user)
+            until(completed(number + 1))
+    waited = [row.started_at - row.created_at for row in AgentExecution.objects.all()]
+    assert min(waited) < timedelta(milliseconds=100)  # the least disturbed of them, as others use this machine, too
+
+
+def test_runs_no_more_at_once_than_it_may(user):
+    gated = Gated()
+    with working(gated.agent, concurrency=3):
+        for number in range(8):
+            gated.agent.enqueue(f"p{number}", user=user)
+        until(lambda: len(gated.asked) == 3)
+        assert {status: len(prompts) for status, prompts in statuses().items()} == {"running": 3, "queued": 5}
+        assert get_engine().active == 3
+        gated.gate.set()
+        until(completed(8))
+
+
+def test_takes_only_its_queues(user):
+    agent = echo()
+    with registered(agent):
+        for queue in ("default", "slow", "later"):
+            agent.enqueue(queue, user=user, queue=queue)
+    with working(agent, queues=("slow", "default")):
+        until(completed(2))
+    assert statuses() == {"completed": ["default", "slow"], "queued": ["later"]}
+
+
+def test_takes_only_its_agents(user):
+    one, other = echo("one"), echo("other")
+    with working(one, other, agents=("one",)):
+        other.enqueue("other", user=user)
+        one.enqueue("one", user=user)
+        until(completed(1))
+    assert statuses() == {"completed": ["one"], "queued": ["other"]}
+
+
+@pytest.mark.parametrize("concurrency", [1, 10])
+def test_higher_priority_goes_first_then_the_older(user, concurrency):
+    gated = Gated()
+    gated.gate.set()
+    with registered(gated.agent):
+        for prompt, priority in [("low", -1), ("first", 0), ("second", 0), ("high", 5)]:
+            gated.agent.enqueue(prompt, user=user, priority=priority)
+    with working(gated.agent, concurrency=concurrency):
+        until(completed(4))
+    assert gated.asked == ["high", "first", "second", "low"]
+
+
+def test_later_is_not_now(user):
+    agent = echo()
+    with working(agent):
+        later = agent.enqueue("later", user=user, run_after=timezone.now() + timedelta(hours=1))
+        agent.enqueue("now", user=user)
+        until(completed(1))
+        assert statuses() == {"completed": ["now"], "queued": ["later"]}
+        AgentExecution.objects.filter(pk=later.pk).update(run_after=timezone.now())
+        until(completed(2))
+
+
+def test_two_workers_share_the_work(user):
+    agent = echo()
+    with working(agent, concurrency=2), working(agent, concurrency=2):
+        for number in range(20):
+            agent.enqueue(f"p{number}", user=user)
+        until(completed(20))
+    assert ExecutionStep.objects.count() == 20
+
+
+# --- what goes wrong
+
+
+def test_unknown_agent_is_left_to_workers_that_know_it(user):
+    agent = echo("newer")
+    with registered(agent):
+        agent.enqueue("Go", user=user)
+    other = echo("older")
+    with working(other):
+        other.enqueue("Go", user=user)
+        until(lambda: AgentExecution.objects.filter(status="completed").exists())
+    assert statuses() == {"completed": ["Go"], "queued": ["Go"]}
+    with working(agent):
+        until(lambda: AgentExecution.objects.filter(status="completed").count() == 2)
+
+
+def test_run_that_fails_takes_no_other_along(user):
+    agent = DjangoAgent("mixed", permission=AUTHENTICATED, model=scripted(lambda m: 1 / int(prompt_of(m)) and "done"))
+    with working(agent):
+        for prompt in ("1", "0", "2"):
+            agent.enqueue(prompt, user=user)
+        until(lambda: not AgentExecution.objects.exclude(status__in=("completed", "failed")).exists())
+    assert statuses() == {"completed": ["1", "2"], "failed": ["0"]}
+
+
+def orphan(agent, user, **values):
+    """An execution whose process died after it was claimed."""
+    with registered(agent):
+        execution = agent.enqueue("Go", user=user)
+    gone = timezone.now() - timedelta(seconds=1)
+    values = {"status": "running", "lease_token": execution.pk, "lease_expires": gone, "started_at": gone, **values}
+    AgentExecution.objects.filter(pk=execution.pk).update(**values)
+
+
+def test_orphan_goes_on(user):
+    agent = echo()
+    orphan(agent, user)
+    with working(agent):
+        until(completed(1))
+    assert AgentExecution.objects.get().attempts == 0  # set back by its recorded result
+
+
+def test_orphan_that_crashed_before_is_taken_alone(user):
+    gated = Gated()
+    orphan(gated.agent, user, attempts=1)
+    with working(gated.agent):
+        until(lambda: gated.asked)
+        gated.agent.enqueue("other", user=user)
+        gated.gate.set()
+        until(completed(2))
+    assert gated.asked == ["Go", "other"]
+
+
+def test_orphan_that_crashed_too_often_fails(user):
+    agent = echo()
+    orphan(agent, user, attempts=2)
+    with working(agent):
+        until(lambda: AgentExecution.objects.filter(status="failed").exists())
+    execution = AgentExecution.objects.get()
+    assert execution.error_code == "max_attempts"
+    assert execution.error_message == "The process that ran it died 3 times in a row without a recorded result."
+    assert ExecutionStep.objects.count() == 0
+
+
+def test_orphan_of_a_caller_can_be_left_to_fail(user, settings):
+    settings.RETINUE = {"ORPHANS": "fail"}
+    agent = echo()
+    orphan(agent, user, attached=True)
+    with working(agent):
+        until(lambda: AgentExecution.objects.filter(status="failed").exists())
+    assert AgentExecution.objects.get().error_code == "orphaned"
+
+
+def test_expired_approval_wakes_its_run(user):
+    agent = DjangoAgent(
+        "asker", permission=AUTHENTICATED, model=scripted([call("sign")], lambda m: m[-1].parts[0].content)
+    )
+
+    @agent.tool(approval=True, approval_ttl=0.05)
+    def sign(ctx: RunContext[DjangoDeps]) -> str:
+        return "signed"
+
+    with working(agent):
+        agent.enqueue("Go", user=user)
+        until(completed(1))
+    assert AgentExecution.objects.get().output_data == "The approval was not given in time."
+    assert Approval.objects.get().status == "expired"
+
+
+# --- stopping
+
+
+def test_step_in_flight_ends_and_the_run_goes_on_elsewhere(user):
+    asked, inside, gate = [], threading.Event(), threading.Event()
+    agent = DjangoAgent(
+        "careful", permission=AUTHENTICATED, model=scripted([call("add", "a")], [call("add", "b")], "done", asked=asked)
+    )
+
+    @agent.tool
+    def add(ctx: RunContext[DjangoDeps]) -> str:
+        inside.set()
+        gate.wait(20)
+        Note.objects.create(execution=str(ctx.deps.execution_id), label=ctx.tool_call_id)
+        return "added"
+
+    with working(agent) as worker:
+        agent.enqueue("Go", user=user)
+        inside.wait(20)
+        stopping = threading.Thread(target=worker.stop)
+        stopping.start()
+        until(lambda: all(run.draining for run in get_engine()._runs.values()))
+        gate.set()
+        stopping.join()
+        execution = AgentExecution.objects.get()
+        assert (execution.status, execution.lease_expires) == ("queued", None)
+        assert [step.key for step in ExecutionStep.objects.all()] == ["model", "tool:add@1:a"]
+        assert WorkerRow.objects.count() == 0
+    with working(agent):
+        until(completed(1))
+    assert asked == [0, 1, 2]
+    assert sorted(Note.objects.values_list("label", flat=True)) == ["a", "b"]
+
+
+def test_what_takes_too_long_is_cut_and_asked_again(user, settings):
+    settings.RETINUE = {"GRACE_SECONDS": 0.05}
+    gated = Gated()
+    with working(gated.agent) as worker:
+        gated.agent.enqueue("Go", user=user)
+        until(lambda: gated.asked)
+        worker.stop()
+        assert AgentExecution.objects.get().status == "queued"
+        assert ExecutionStep.objects.count() == 0
+    gated.gate.set()
+    with working(gated.agent):
+        until(completed(1))
+    assert gated.asked == ["Go", "Go"]
+
+
+def test_stopped_worker_claims_nothing_more(user):
+    agent = echo()
+    with working(agent) as worker:
+        worker.stop()
+        agent.enqueue("Go", user=user)
+    assert statuses() == {"queued": ["Go"]}
+
+
+def test_claim_that_was_under_way_is_handed_back(user):
+    """The worker is told to stop just after its claim was committed."""
+    gated, claimed, gate = Gated(), threading.Event(), threading.Event()
+
+    def hook(point):
+        if point == points.AFTER_JOURNAL_COMMIT and AgentExecution.objects.filter(status="running").exists():
+            claimed.set()
+            gate.wait(20)
+
+    points.hook = hook
+    try:
+        with working(gated.agent) as worker:
+            gated.agent.enqueue("Go", user=user)
+            claimed.wait(20)
+            stopping = threading.Thread(target=worker.stop)
+            stopping.start()
+            until(lambda: worker._stopping)
+            gate.set()
+            stopping.join()
+    finally:
+        points.hook = None
+    assert statuses() == {"queued": ["Go"]}
+    assert (gated.asked, get_engine().active) == ([], 0)
+
+
+# --- its row
+
+
+def test_row_appears_tells_how_busy_it_is_and_disappears(user, monkeypatch):
+    monkeypatch.setattr(records, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    gated = Gated()
+    with working(gated.agent, concurrency=7, queues=("default",)) as worker:
+        row = until(lambda: WorkerRow.objects.first())
+        assert (row.name, row.concurrency, row.queues, row.embedded) == (worker.name, 7, ["default"], False)
+        for number in range(2):
+            gated.agent.enqueue(f"p{number}", user=user)
+        until(lambda: WorkerRow.objects.filter(active=2).exists())
+        later = WorkerRow.objects.get()
+        assert (later.pk, later.started_at) == (row.pk, row.started_at)
+        assert later.seen_at > row.seen_at
+        gated.gate.set()
+        until(lambda: WorkerRow.objects.filter(active=0).exists())
+    assert WorkerRow.objects.count() == 0
+
+
+def test_row_that_was_swept_away_comes_back(user, monkeypatch):
+    monkeypatch.setattr(records, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    with working():
+        row = until(lambda: WorkerRow.objects.first())
+        WorkerRow.objects.all().delete()
+        assert until(lambda: WorkerRow.objects.first()).pk == row.pk
+
+
+def test_rows_of_workers_long_gone_are_forgotten(user):
+    days = timezone.now() - timedelta(days=2)
+    WorkerRow.objects.create(name="gone", seen_at=days, started_at=days)
+    with working() as worker:
+        until(lambda: list(WorkerRow.objects.values_list("name", flat=True)) == [worker.name])

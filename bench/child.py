@@ -34,7 +34,7 @@ def main(place: str) -> None:
     call_command("migrate", verbosity=0)
     result = import_string(place.replace(":", "."))()
 
-    from retinue.runtime.engine import close_engine
+    from retinue.runtime.loop.engine import close_engine
 
     close_engine()
     print(json.dumps(result), flush=True)

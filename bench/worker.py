@@ -65,7 +65,7 @@ def main(queues: Sequence[str]) -> None:
 
     from retinue.agents.registry import all_agents
     from retinue.conf import get_settings
-    from retinue.runtime.engine import close_engine
+    from retinue.runtime.loop.engine import close_engine
     from retinue.workers.worker import Worker
 
     all_agents()

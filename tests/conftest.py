@@ -52,7 +52,7 @@ def pytest_unconfigure() -> None:
 def engine_ends() -> Any:
     """Close the engine's connections after a test that used it, before its rows are flushed away."""
     yield
-    from retinue.runtime.engine import close_engine
+    from retinue.runtime.loop.engine import close_engine
 
     close_engine()
 

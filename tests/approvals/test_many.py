@@ -17,7 +17,7 @@ from retinue.approvals.decisions import approve, deny
 from retinue.approvals.models import Approval
 from retinue.errors import AlreadyDecided, ExecutionWaiting
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.runtime.engine import get_engine
+from retinue.runtime.loop.engine import get_engine
 from retinue.workers import worker as workers
 from retinue.workers.worker import Worker
 from tests.scripted import call, scripted

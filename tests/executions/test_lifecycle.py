@@ -19,9 +19,9 @@ from retinue.errors import AlreadyDecided, ExecutionCancelled, ExecutionFailed, 
 from retinue.executions.lifecycle import cancel, fail
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, OPEN, TRANSITIONS, Status
-from retinue.runtime.engine import get_engine
-from retinue.runtime.operations import Claim
-from retinue.runtime.statements import Ending, end_executions
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.journal.statements import Ending, end_executions
+from retinue.runtime.loop.engine import get_engine
 from retinue.signals import execution_finished
 from retinue.workers.sweep import fail_hopeless
 from tests.scripted import call, scripted

@@ -17,10 +17,11 @@ from retinue.errors import ExecutionFailed, ExecutionWaiting
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import StepKind
 from retinue.runtime import points
-from retinue.runtime.engine import get_engine
-from retinue.runtime.operations import Create, WriteStep
+from retinue.runtime.journal.creation import Create
+from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.steps import WriteStep
+from retinue.runtime.loop.engine import get_engine
 from retinue.runtime.run import LeaseLost
-from retinue.runtime.statements import StepRow
 from retinue.runtime.submission import submission
 from retinue.testing import run_queued
 from retinue.types import SYSTEM

@@ -15,7 +15,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.runtime.engine import close_engine, get_engine
+from retinue.runtime.loop.engine import close_engine, get_engine
 from retinue.testing import allow_model_requests
 from tests.chat_server import serving, text, tool_call
 from tests.scripted import call, prompt_of, scripted

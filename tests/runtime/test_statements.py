@@ -1,7 +1,7 @@
 """The journal's own SQL, held against the models."""
 
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.runtime.statements import _DEFAULTS, _GIVEN, STEP_COLUMNS
+from retinue.runtime.journal.statements import _DEFAULTS, _GIVEN, STEP_COLUMNS
 
 
 def test_every_column_of_an_execution_is_written():

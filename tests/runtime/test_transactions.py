@@ -10,7 +10,7 @@ from django.db.backends.signals import connection_created
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution
-from retinue.runtime import model_requests
+from retinue.runtime.steps import model_requests
 from retinue.workers import worker as workers
 from retinue.workers.worker import Worker
 from tests.scripted import call, scripted

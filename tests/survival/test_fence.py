@@ -8,10 +8,12 @@ from django.utils import timezone
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL
-from retinue.runtime.journal import flush
-from retinue.runtime.operations import Claim, End, Renew
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.journal.ending import End
+from retinue.runtime.journal.lookups import Renew
+from retinue.runtime.journal.statements import Ending
+from retinue.runtime.journal.writer import flush
 from retinue.runtime.run import LeaseLost
-from retinue.runtime.statements import Ending
 from tests.survival.agents import subject
 from tests.survival.conftest import notes_of, rows_of
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL
-from retinue.runtime.journal import flush
-from retinue.runtime.operations import Claim
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.journal.writer import flush
 from retinue.workers.sweep import fail_hopeless, fail_orphan
 from tests.survival.agents import subject
 from tests.survival.conftest import notes_of

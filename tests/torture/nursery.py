@@ -190,7 +190,7 @@ def work(plan: Plan, agents: list[Any]) -> None:
     from retinue.agents.registry import registered
     from retinue.conf import get_settings
     from retinue.runtime import points
-    from retinue.runtime.engine import close_engine
+    from retinue.runtime.loop.engine import close_engine
     from retinue.types import Principal
     from retinue.workers import worker as workers
 

@@ -19,8 +19,8 @@ from pydantic_ai.models.function import FunctionModel
 from retinue import DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.runtime import lanes
-from retinue.runtime.engine import close_engine
+from retinue.runtime.loop import lanes
+from retinue.runtime.loop.engine import close_engine
 from retinue.types import SYSTEM
 from retinue.workers.worker import Worker
 from tests.scripted import call, prompt_of, scripted

@@ -15,7 +15,7 @@ from retinue.approvals.models import Approval
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.models import Worker as WorkerRow
 from retinue.runtime import points
-from retinue.runtime.engine import get_engine
+from retinue.runtime.loop.engine import get_engine
 from retinue.workers import records
 from retinue.workers import worker as workers
 from retinue.workers.worker import Worker

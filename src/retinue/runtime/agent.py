@@ -33,8 +33,8 @@ from retinue.agents.policy import (
 )
 from retinue.conf import get_settings
 from retinue.runtime.definition import digest_of
-from retinue.runtime.durability import Durability
 from retinue.runtime.run import current_frame
+from retinue.runtime.steps.durability import Durability
 
 if TYPE_CHECKING:
     from retinue.executions.models import AgentExecution

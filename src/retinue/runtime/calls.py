@@ -20,11 +20,12 @@ from retinue.errors import ConfigurationError, ExecutionWaiting, IdempotencyConf
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, Status
 from retinue.providers.resolve import resolve_model
-from retinue.runtime.bridge import Bridge
 from retinue.runtime.delegation import inherited_deps, run_child
-from retinue.runtime.engine import get_engine
 from retinue.runtime.grants import load_grants
-from retinue.runtime.operations import Claim, Create, find_earlier, refusal
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.journal.creation import Create, find_earlier, refusal
+from retinue.runtime.loop.bridge import Bridge
+from retinue.runtime.loop.engine import get_engine
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
 from retinue.runtime.runner import Live, execute, result_of

@@ -16,14 +16,15 @@ from retinue.executions.models import PATH_LENGTH, AgentExecution
 from retinue.executions.states import Status
 from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.failures import explain
-from retinue.runtime.model_requests import settle_pending
-from retinue.runtime.operations import EndChild, StartChild, refusal
-from retinue.runtime.payload import digest, storable
+from retinue.runtime.journal.children import EndChild, StartChild
+from retinue.runtime.journal.creation import refusal
+from retinue.runtime.journal.payload import digest, storable
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, Parked, current_call
 from retinue.runtime.runner import Live, call_agent, result_of
+from retinue.runtime.steps.model_requests import settle_pending
+from retinue.runtime.steps.tool_calls import fresh_grants, want
 from retinue.runtime.submission import Submission
-from retinue.runtime.tool_calls import fresh_grants, want
 
 
 async def run_child(parent: Frame, submitted: Submission) -> AgentResult[Any]:

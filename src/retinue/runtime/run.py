@@ -21,9 +21,9 @@ from retinue.types import Principal
 if TYPE_CHECKING:
     from retinue.approvals.models import Approval
     from retinue.runtime.agent import DjangoAgent
-    from retinue.runtime.bridge import Bridge
     from retinue.runtime.grants import Grants
-    from retinue.runtime.transaction import ToolTransaction
+    from retinue.runtime.loop.bridge import Bridge
+    from retinue.runtime.steps.transaction import ToolTransaction
 
 
 class LeaseLost(BaseException):

@@ -34,13 +34,15 @@ from retinue.runtime import points
 from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.context import restored
 from retinue.runtime.failures import explain
-from retinue.runtime.journal import is_away
-from retinue.runtime.model_requests import last_step
-from retinue.runtime.operations import End, WriteStep, refusal
-from retinue.runtime.payload import storable
+from retinue.runtime.journal.creation import refusal
+from retinue.runtime.journal.ending import End
+from retinue.runtime.journal.payload import storable
+from retinue.runtime.journal.statements import Ending, StepRow
+from retinue.runtime.journal.steps import WriteStep
+from retinue.runtime.journal.writer import is_away
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
-from retinue.runtime.statements import Ending, StepRow
+from retinue.runtime.steps.model_requests import last_step
 from retinue.signals import execution_finished
 
 logger = logging.getLogger("retinue.runs")

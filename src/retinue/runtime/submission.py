@@ -21,7 +21,7 @@ from retinue.errors import InvalidInput, UnknownAgent
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.runtime.context import capture
-from retinue.runtime.payload import storable
+from retinue.runtime.journal.payload import storable
 from retinue.types import Principal
 
 if TYPE_CHECKING:

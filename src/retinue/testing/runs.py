@@ -8,10 +8,10 @@ from typing import Any
 from retinue.agents.registry import get_agent, registered
 from retinue.errors import ExecutionError
 from retinue.executions.models import AgentExecution
-from retinue.runtime.bridge import Bridge
 from retinue.runtime.calls import run_claimed, transaction_state
-from retinue.runtime.engine import get_engine
-from retinue.runtime.operations import Claim
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.loop.bridge import Bridge
+from retinue.runtime.loop.engine import get_engine
 
 
 def run_queued(*agents: Any) -> list[AgentExecution]:

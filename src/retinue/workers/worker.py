@@ -20,10 +20,11 @@ from retinue.conf import get_settings
 from retinue.errors import ExecutionError, UnknownAgent
 from retinue.executions.states import Status
 from retinue.runtime.calls import run_claimed
-from retinue.runtime.engine import Engine, get_engine
-from retinue.runtime.operations import Claim, End
+from retinue.runtime.journal.claim import Claim
+from retinue.runtime.journal.ending import End
+from retinue.runtime.journal.statements import Ending
+from retinue.runtime.loop.engine import Engine, get_engine
 from retinue.runtime.run import Run
-from retinue.runtime.statements import Ending
 from retinue.workers.records import WorkerRecord
 from retinue.workers.sweep import fail_hopeless, has_queued
 

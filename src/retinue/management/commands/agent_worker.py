@@ -36,7 +36,7 @@ class Command(BaseCommand):
         exit_promptly(0)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from retinue.runtime.engine import close_engine
+        from retinue.runtime.loop.engine import close_engine
         from retinue.workers.worker import Worker
 
         with in_one_sentence():

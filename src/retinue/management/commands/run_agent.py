@@ -105,7 +105,7 @@ class Command(BaseCommand):
     def _cancel(self, agent: DjangoAgent[Any, Any]) -> None:
         """What runs here ends with this process: for good, so that no worker goes on with it."""
         from retinue.executions.lifecycle import cancel
-        from retinue.runtime.engine import get_engine
+        from retinue.runtime.loop.engine import get_engine
 
         for run in get_engine().leased():
             if run.execution.agent_name == agent.name and cancel(run.execution):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from retinue.conf import get_settings
-from retinue.runtime.operations import Renew
+from retinue.runtime.journal.lookups import Renew
 from retinue.runtime.run import HandedBack, LeaseLost, Run
 
 

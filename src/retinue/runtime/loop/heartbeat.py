@@ -14,10 +14,10 @@ from django.utils import timezone
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
-from retinue.runtime.statements import renew_leases
+from retinue.runtime.journal.statements import renew_leases
 
 if TYPE_CHECKING:
-    from retinue.runtime.engine import Engine
+    from retinue.runtime.loop.engine import Engine
     from retinue.runtime.run import Run
 
 logger = logging.getLogger("retinue.heartbeat")

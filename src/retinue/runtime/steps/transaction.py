@@ -23,10 +23,10 @@ from retinue.errors import ConfigurationError
 from retinue.runtime import points
 from retinue.runtime.context import call_restored
 from retinue.runtime.grants import load_grants
-from retinue.runtime.journal import lost
-from retinue.runtime.lanes import CallerThread
+from retinue.runtime.journal.statements import StepRow, forget_attempts, insert_steps
+from retinue.runtime.journal.writer import lost
+from retinue.runtime.loop.lanes import CallerThread
 from retinue.runtime.run import Run, current_frame
-from retinue.runtime.statements import StepRow, forget_attempts, insert_steps
 
 T = TypeVar("T")
 WRITES = ("insert", "update", "delete", "merge", "truncate", "replace")

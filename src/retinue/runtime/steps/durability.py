@@ -16,10 +16,10 @@ from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolDef
 from pydantic_ai.toolsets import AbstractToolset
 
 from retinue.agents.policy import policy_of
-from retinue.runtime.model_requests import JournaledModel
-from retinue.runtime.questions import answer_or_park
 from retinue.runtime.run import current_frame
-from retinue.runtime.tool_calls import JournaledToolset, fresh_grants, want
+from retinue.runtime.steps.model_requests import JournaledModel
+from retinue.runtime.steps.questions import answer_or_park
+from retinue.runtime.steps.tool_calls import JournaledToolset, fresh_grants, want
 
 
 @dataclass

@@ -30,15 +30,25 @@ from retinue.agents.deps import reset_call_key, set_call_key
 from retinue.agents.policy import ToolPolicy, policy_of
 from retinue.executions.states import StepKind
 from retinue.runtime import points
-from retinue.runtime.boundary import step_boundary
 from retinue.runtime.grants import Grants
-from retinue.runtime.journal import is_away, is_transient
-from retinue.runtime.model_requests import diverged, settle_pending
-from retinue.runtime.operations import FindStep, LoadGrants, WriteStep
-from retinue.runtime.payload import FAILED, RETRY, Failure, call_digest, digest, dump_result, load_result, redact
+from retinue.runtime.journal.lookups import LoadGrants
+from retinue.runtime.journal.payload import (
+    FAILED,
+    RETRY,
+    Failure,
+    call_digest,
+    digest,
+    dump_result,
+    load_result,
+    redact,
+)
+from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.steps import FindStep, WriteStep
+from retinue.runtime.journal.writer import is_away, is_transient
 from retinue.runtime.run import Call, Frame, Parked, Recorded, Run, current_call
-from retinue.runtime.statements import StepRow
-from retinue.runtime.transaction import ToolTransaction, current_transaction, refused
+from retinue.runtime.steps.boundary import step_boundary
+from retinue.runtime.steps.model_requests import diverged, settle_pending
+from retinue.runtime.steps.transaction import ToolTransaction, current_transaction, refused
 
 if TYPE_CHECKING:
     from retinue.approvals.models import Approval

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
-from retinue.runtime.bridge import Bridge
-from retinue.runtime.heartbeat import Heartbeat
-from retinue.runtime.lanes import CallerThread
+from retinue.runtime.loop.bridge import Bridge
+from retinue.runtime.loop.heartbeat import Heartbeat
+from retinue.runtime.loop.lanes import CallerThread
 from retinue.runtime.run import Run
 from retinue.signals import execution_finished
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from retinue.conf import get_settings
-from retinue.runtime.journal import Journal
-from retinue.runtime.lanes import CallerThread, Lane, LanePool, RoundRobin, Threads
-from retinue.runtime.transaction import ToolThreads
+from retinue.runtime.journal.writer import Journal
+from retinue.runtime.loop.lanes import CallerThread, Lane, LanePool, RoundRobin, Threads
+from retinue.runtime.steps.transaction import ToolThreads
 
 T = TypeVar("T")
 SYNC_THREADS = 16

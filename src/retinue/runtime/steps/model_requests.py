@@ -19,11 +19,11 @@ from pydantic_ai.settings import ModelSettings
 from retinue.errors import MaxCostExceeded, ReplayDiverged
 from retinue.executions.states import StepKind
 from retinue.providers.prices import price
-from retinue.runtime.boundary import step_boundary
-from retinue.runtime.operations import WriteStep
-from retinue.runtime.payload import dump_error, dump_response, load_response, redact, request_digest
+from retinue.runtime.journal.payload import dump_error, dump_response, load_response, redact, request_digest
+from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.run import Frame, Recorded, Spending
-from retinue.runtime.statements import StepRow
+from retinue.runtime.steps.boundary import step_boundary
 
 PENDING_SECONDS = 0.05
 """How long an answer that nothing seems to follow may wait for the run's end."""

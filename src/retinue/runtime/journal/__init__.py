@@ -1,0 +1,1 @@
+"""The journal: what a run may ask to be written, the SQL, and the writer."""

@@ -1,0 +1,142 @@
+"""Executions that a process takes up, with what they recorded before."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import F
+from django.utils import timezone
+
+from retinue.approvals.models import Approval
+from retinue.conf import get_settings
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.states import Status, StepKind
+from retinue.runtime.grants import load_grants
+from retinue.runtime.run import Recorded, Run, Spending
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """Executions that this process is to run. Gives their `Run`s, with what they recorded before."""
+
+    rank: ClassVar[int] = 1
+    limit: int = 1
+    queues: Sequence[str] = ()
+    agents: Sequence[str] = ()
+    ids: Sequence[UUID] = ()
+    but: Sequence[UUID] = ()
+    """Not these: this process runs them, though it may be late in saying so."""
+    expired: bool = False
+    due: bool = False
+    alone: bool = False
+    again: bool = False
+
+    @staticmethod
+    def apply(alias: str, operations: list[Claim]) -> list[list[Run]]:
+        return [operation.claim(alias) for operation in operations]
+
+    def claim(self, alias: str) -> list[Run]:
+        now, settings = timezone.now(), get_settings()
+        candidates = self.candidates(alias, now).order_by("-priority", "created_at")
+        if not candidates.query.is_sliced:
+            candidates = candidates[: self.limit]
+        from django.db import connections
+
+        features = connections[alias].features
+        if features.has_select_for_update_skip_locked:
+            candidates = candidates.select_for_update(skip_locked=True, no_key=True)
+        ids = [pk for (pk,) in candidates.values_list("pk")]
+        if not ids:
+            return []
+        rows = AgentExecution.objects.using(alias).filter(pk__in=ids)
+        token = uuid.uuid4()
+        rows.update(
+            status=Status.RUNNING,
+            lease_token=token,
+            lease_expires=now + timedelta(seconds=settings.lease_seconds),
+            run_after=None,
+            **({"attempts": F("attempts") + 1} if self.expired else {}),
+        )
+        executions = list(rows.order_by("-priority", "created_at"))
+        first = [row for row in executions if row.started_at is None]
+        if first:
+            AgentExecution.objects.using(alias).filter(pk__in=[row.pk for row in first]).update(started_at=now)
+            for row in first:
+                row.started_at = now
+        return resume(alias, executions, token, fresh={row.pk for row in first})
+
+    def candidates(self, alias: str, now: Any) -> Any:
+        rows = AgentExecution.objects.using(alias).filter(parent=None)
+        if self.expired:
+            rows = rows.filter(status=Status.RUNNING, lease_expires__lt=now).exclude(pk__in=self.but)
+            # Those that are beyond hope, or that nobody is to resume, are left for the sweep to fail.
+            rows = rows.filter(attempts__lt=get_settings().max_attempts - 1)
+            if get_settings().orphans == "fail":
+                rows = rows.exclude(attached=True)
+        elif self.due:
+            rows = rows.filter(status=Status.WAITING, run_after__lte=now)
+        else:
+            rows = rows.filter(status=Status.QUEUED).exclude(run_after__gt=now)
+        if self.ids:
+            return rows.filter(pk__in=list(self.ids))
+        if self.queues:
+            rows = rows.filter(queue__in=list(self.queues))
+        if self.agents:
+            rows = rows.filter(agent_name__in=list(self.agents))
+        limit = suspicious_from() - (1 if self.expired else 0)
+        return rows.filter(attempts__gte=limit) if self.alone else rows.filter(attempts__lt=limit)
+
+
+def suspicious_from() -> int:
+    """From how many attempts on an execution is run alone, so that it takes no others along."""
+    return max(1, get_settings().max_attempts - 1)
+
+
+def resume(alias: str, executions: list[AgentExecution], token: UUID, fresh: set[UUID]) -> list[Run]:
+    """The runs of claimed executions, with their principals' rights and what was recorded before."""
+    from retinue.runtime.submission import wanted_of
+
+    wanted = {row.pk: wanted_of(row.agent_name) for row in executions}
+    grants = load_grants([(row.principal, wanted[row.pk]) for row in executions], alias)
+    runs = {
+        row.pk: Run(
+            execution=row,
+            token=token,
+            principal=row.principal,
+            grants=grants[row.principal],
+            wanted=wanted[row.pk],
+            attempts=row.attempts,
+        )
+        for row in executions
+    }
+    old = [pk for pk in runs if pk not in fresh]
+    if old:
+        load_history(alias, {pk: runs[pk] for pk in old})
+    return list(runs.values())
+
+
+def load_history(alias: str, runs: dict[UUID, Run]) -> None:
+    """Put into each run its steps, its children and what was decided."""
+    AgentExecution.objects.using(alias).filter(root__in=list(runs), status=Status.WAITING).exclude(parent=None).update(
+        status=Status.RUNNING
+    )
+    paths: dict[UUID, tuple[Run, str]] = {pk: (run, "") for pk, run in runs.items()}
+    for child in AgentExecution.objects.using(alias).filter(root__in=list(runs)).exclude(parent=None):
+        run = runs[child.root_id]
+        run.children[child.path] = child
+        paths[child.pk] = (run, child.path)
+    steps = ExecutionStep.objects.using(alias).filter(execution__in=list(paths)).order_by("id")
+    for step in steps.iterator(chunk_size=500):
+        run, path = paths[step.execution_id]
+        payload = None if step.payload is None else bytes(step.payload)
+        run.steps[step.execution_id, step.key] = Recorded(bytes(step.digest), payload)
+        if step.kind == StepKind.MODEL:
+            run.spendings.append(Spending(path, step.input_tokens + step.output_tokens, step.cost))
+    for approval in Approval.objects.using(alias).filter(execution__in=list(paths)):
+        run, _ = paths[approval.execution_id]
+        run.approvals[approval.execution_id, approval.key] = approval

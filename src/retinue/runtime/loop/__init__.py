@@ -1,0 +1,1 @@
+"""The event loop of a process, its threads, and its one way to the database."""

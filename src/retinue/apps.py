@@ -12,6 +12,8 @@ class RetinueConfig(AppConfig):
 
     def ready(self) -> None:
         from retinue import checks  # noqa: F401 (registers the checks)
+        from retinue.budgets import owners
         from retinue.dispatch import start_with_server
 
+        owners.connect()
         start_with_server()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -33,6 +34,8 @@ from django.utils.module_loading import import_string
 from retinue.conf import Settings, get_settings, unknown_keys
 from retinue.dispatcher import NAMES as DISPATCHERS
 from retinue.errors import ConfigurationError, DuplicateAgent
+from retinue.providers.prsm.settings import KEYS as PRSM_KEYS
+from retinue.providers.prsm.settings import PRSMSettings
 
 if TYPE_CHECKING:
     from retinue.runtime.agent import DjangoAgent
@@ -61,7 +64,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     mistyped = list(_mistyped(given))
     if mistyped:  # what follows reads the values
         return [*_unknown_keys(), *mistyped]
-    return [*_unknown_keys(), *_out_of_range(), *_unusable_paths(), *_leases()]
+    return [*_unknown_keys(), *_out_of_range(), *_unusable_paths(), *_leases(), *_prsm()]
 
 
 @checks.register(TAG)
@@ -138,6 +141,8 @@ def _fits(value: Any, annotation: Any) -> bool:
         return any(_fits(value, part) for part in parts)
     if origin is Literal:
         return isinstance(value, str) and value in parts
+    if origin is dict:
+        return isinstance(value, dict)
     if origin in (list, tuple):
         return isinstance(value, origin) and all(_fits(item, parts[0]) for item in value)
     if annotation is float:
@@ -154,6 +159,8 @@ def _described(annotation: Any) -> str:
         return " or ".join(map(_described, parts))
     if origin is Literal:
         return " or ".join(map(repr, parts))
+    if origin is dict:
+        return "a dict"
     if origin in (list, tuple):
         return f"a {origin.__name__} of texts" if parts[0] is str else f"a {origin.__name__}"
     return names.get(annotation, str(annotation))
@@ -219,6 +226,24 @@ def _leases() -> Iterator[checks.CheckMessage]:
             hint="Leases would run out between two heartbeats.",
             id="retinue.E006",
         )
+
+
+def _prsm() -> Iterator[checks.CheckMessage]:
+    given, types = get_settings().prsm, get_type_hints(PRSMSettings)
+    for key, value in given.items():
+        annotation = types.get(str(key).lower()) if str(key).isupper() else None
+        place = f"RETINUE['PRSM'][{key!r}]"
+        if annotation is None:
+            near = next(iter(get_close_matches(str(key).upper(), PRSM_KEYS, 1)), "")
+            hint = f"Did you mean {near!r}?" if near else "Remove it."
+            yield checks.Error(f"RETINUE['PRSM'] has no key {key!r}.", hint=hint, id="retinue.E001")
+        elif not _fits(value, annotation):
+            shown = "not a text" if key == "API_KEY" else repr(value)
+            yield checks.Error(f"{place} is {shown}.", hint=f"Expected: {_described(annotation)}.", id="retinue.E003")
+        elif key == "DEFAULT_TIMEOUT" and not value > 0:
+            yield checks.Error(f"{place} is {value!r}.", hint="It must be more than 0.", id="retinue.E004")
+        elif key in ("MAX_RETRIES", "CACHE_TTL") and value < 0:
+            yield checks.Error(f"{place} is {value!r}.", hint="It must be 0 or more.", id="retinue.E004")
 
 
 # --- SQLite

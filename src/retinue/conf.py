@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
@@ -59,6 +60,31 @@ class Settings:
     """Dotted path of a function `(kind, payload: bytes) -> bytes` that sees every payload before it is stored."""
     offline_latency: float = 0.0
     """How long the offline model takes to answer."""
+
+    default_budgets: list[dict[str, Any]] = field(
+        default_factory=lambda: [{"owner": "user", "unit": "credits", "period": "month", "limit": 1000}]
+    )
+    """Budgets that every user or guest has unless he has one of that unit and period: `owner` ("user" or "guest"),
+    `unit`, `period`, `limit`."""
+    credits_name: str = "credits"
+    """What the site calls its credits."""
+    credits_per_usd: Decimal | int | None = Decimal(100)
+    """How many credits an answer costs for each US dollar that it costs, where its provider does not charge in
+    credits itself; `None`: credits and dollars have nothing to do with each other."""
+    models: dict[str, Any] = field(default_factory=dict)
+    """Names of the site's own for models: see [Models and prices](providers.md)."""
+    model_timeout: float = 120.0
+    """How long a provider may be silent before a request counts as failed."""
+    model_retries: int = 3
+    """How many times a request is made again that a provider did not take."""
+    max_output_tokens: int = 4096
+    """The longest answer of a model where its settings say no `max_tokens`."""
+    prices: dict[str, Any] = field(default_factory=dict)
+    """Prices of models, in US dollars for a million tokens: see [Prices](providers.md#prices)."""
+    unknown_price: Literal["block"] | dict[str, Any] = "block"
+    """The price of models whose price nobody knows, or `"block"`: they do not run where a budget of money applies."""
+    prsm: dict[str, Any] = field(default_factory=dict)
+    """Where a PRSM service is and how to speak to it: see [PRSM](prsm.md)."""
 
     @property
     def embeds_worker(self) -> bool:

@@ -9,7 +9,10 @@ RetinueError
  ├─ IdempotencyConflict
  ├─ TransactionOpen
  ├─ ReplayDiverged
+ ├─ ModelsFailed
  ├─ MaxCostExceeded
+ ├─ BudgetExceeded              (has .unit, .needed, .available, .execution)
+ ├─ PriceUnknown
  ├─ IllegalTransition
  ├─ DecisionError
  │   ├─ AlreadyDecided
@@ -30,6 +33,8 @@ from typing import TYPE_CHECKING, ClassVar
 from django.core.exceptions import PermissionDenied
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from retinue.executions.models import AgentExecution
 
 
@@ -95,10 +100,47 @@ class ReplayDiverged(RetinueError):
     code = "replay_diverged"
 
 
+class ModelsFailed(RetinueError):
+    """No model of a fallback chain answered."""
+
+    code = "models_failed"
+
+
 class MaxCostExceeded(RetinueError):
     """The run has reached the cost that it was allowed."""
 
     code = "max_cost"
+
+
+class BudgetExceeded(RetinueError):
+    """The budget does not reach for this.
+
+    `unit`, `needed`, `available`: what was to be set aside and what was left, where that is known. `execution`: the
+    run that was refused, where there was one already.
+    """
+
+    code = "budget_exceeded"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        unit: str = "",
+        needed: Decimal | None = None,
+        available: Decimal | None = None,
+        execution: AgentExecution | None = None,
+    ) -> None:
+        super().__init__(message or "The budget does not reach for this.")
+        self.unit = unit
+        self.needed = needed
+        self.available = available
+        self.execution = execution
+
+
+class PriceUnknown(RetinueError):
+    """The price of the model is not known, and a budget in money applies."""
+
+    code = "price_unknown"
 
 
 class IllegalTransition(RetinueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import OPEN, Status
 from retinue.signals import execution_finished
+
+at_end: list[Callable[[str, UUID], None]] = []
+"""What else ends with a run that is ended from outside, in the same transaction: `(alias, root id)`."""
 
 
 def cancel(execution: AgentExecution) -> bool:
@@ -40,6 +44,8 @@ def _end(execution: AgentExecution, status: Status, code: str, message: str) -> 
         if ended:
             rows.filter(Q(root_id=execution.root_id), ~Q(parent=None), status__in=OPEN).update(**final)
             close_questions(alias, execution.root_id, now)
+            for close in at_end:
+                close(alias, execution.root_id)
     if ended:
         root = rows.get(pk=execution.root_id)
         transaction.on_commit(lambda: execution_finished.send(AgentExecution, execution=root), using=alias)

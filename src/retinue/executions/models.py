@@ -203,7 +203,9 @@ class ExecutionStep(models.Model):
     input_tokens = models.PositiveBigIntegerField(_("input tokens"), default=0)
     output_tokens = models.PositiveBigIntegerField(_("output tokens"), default=0)
     cost = AmountField(_("cost (USD)"), null=True, blank=True)
-    provider_cost = models.CharField(_("provider's figure"), max_length=64, blank=True)
+    provider_cost = models.CharField(_("provider's cost (USD)"), max_length=64, blank=True)
+    charge = AmountField(_("charge (credits)"), null=True, blank=True)
+    provider_charge = models.CharField(_("provider's charge (credits)"), max_length=64, blank=True)
 
     class Meta:
         verbose_name = _("step")

@@ -53,8 +53,8 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
     """A named, typed agent. `name` is persisted identity: never reuse it for something else.
 
     `permission`: a Django permission, AUTHENTICATED, PUBLIC, or None for superusers and the system.
-    `timeout`: seconds of work, waiting left out. `max_cost`: US dollars. `model`: a string, an instance, or
-    None for `RETINUE["MODEL"]`. Everything else is as in `pydantic_ai.Agent`.
+    `timeout`: seconds of work, waiting left out. `max_cost`: US dollars; `max_credits`: credits. `model`: a string,
+    an instance, or None for `RETINUE["MODEL"]`. Everything else is as in `pydantic_ai.Agent`.
     """
 
     is_retinue_agent = True
@@ -69,6 +69,7 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         permission: str | None = None,
         timeout: float | None = None,
         max_cost: Decimal | None = None,
+        max_credits: Decimal | None = None,
         capabilities: Sequence[AgentCapability[DepsT]] = (),
         **options: Any,
     ) -> None:
@@ -88,6 +89,7 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         self.permission = permission
         self.timeout = timeout
         self.max_cost = max_cost
+        self.max_credits = max_credits
         self._model_name = model if isinstance(model, str) else None
         self._output_type = output_type
 
@@ -208,9 +210,10 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
     ) -> AgentResult[OutputT]:
         """Run the agent and wait for its result. Inside a tool with effects="delegate": a child of that run.
 
-        `options`: model, message_history, model_settings, usage_limits, timeout, max_cost, key. `wait`: go on
-        waiting while the run waits for a person. Raises ExecutionWaiting, ExecutionFailed or ExecutionCancelled,
-        each with its `.execution`; AgentPermissionDenied, InvalidInput and TransactionOpen before anything is stored.
+        `options`: model, message_history, model_settings, usage_limits, timeout, max_cost, max_credits, key. `wait`:
+        go on waiting while the run waits for a person. Raises ExecutionWaiting, ExecutionFailed or
+        ExecutionCancelled, each with its `.execution`; BudgetExceeded where the budget does not reach for the first
+        request; AgentPermissionDenied, InvalidInput and TransactionOpen before anything is stored.
         """
         from retinue.runtime.calls import run
 

@@ -97,12 +97,9 @@ def _start(parent: Frame, submitted: Submission, path: str) -> AgentExecution:
 
 
 async def _end(frame: Frame, child: AgentExecution, **values: Any) -> None:
-    tokens, cost = frame.run.used(frame.path)
     now = timezone.now()
     started = child.started_at or now
-    values |= {
-        "tokens_used": tokens,
-        "cost": cost,
+    values |= frame.run.used(frame.path) | {
         "completed_at": now,
         "execution_time": (now - started).total_seconds(),
     }

@@ -16,6 +16,7 @@ from django.utils import timezone
 from pydantic_ai.exceptions import CallDeferred
 
 from retinue.executions.models import AgentExecution
+from retinue.runtime.purse import Purse
 from retinue.types import Principal
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Spending:
     path: str
     tokens: int
     cost: Decimal | None
+    charge: Decimal | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +74,7 @@ class Run:
     principal: Principal
     grants: Grants
     wanted: tuple[str, ...] = ()
+    purse: Purse = field(default_factory=Purse)
     steps: dict[tuple[UUID, str], Recorded] = field(default_factory=dict)
     children: dict[str, AgentExecution] = field(default_factory=dict)
     approvals: dict[tuple[UUID, str], Approval] = field(default_factory=dict)
@@ -118,12 +121,20 @@ class Run:
         """Seconds of work so far, those before earlier waits included."""
         return self.execution.execution_time + (time.monotonic() - self.started)
 
-    def used(self, path: str) -> tuple[int, Decimal | None]:
-        """Tokens and cost of everything under a path; the cost is None where any price is unknown."""
+    def used(self, path: str) -> dict[str, Any]:
+        """Tokens, cost and charge of everything under a path; None where anything of it is unknown."""
         mine = [s for s in self.spendings if s.path.startswith(path)]
-        costs = [s.cost for s in mine]
-        cost = None if None in costs or not costs else sum((c for c in costs if c is not None), Decimal(0))
-        return sum(s.tokens for s in mine), cost
+        return {
+            "tokens_used": sum(s.tokens for s in mine),
+            "cost": total([s.cost for s in mine]),
+            "charge": total([s.charge for s in mine]),
+        }
+
+
+def total(amounts: list[Decimal | None]) -> Decimal | None:
+    """The sum; None where there is nothing, or where one of them is unknown."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -136,6 +147,7 @@ class Frame:
     path: str = ""
     depth: int = 0
     max_cost: Decimal | None = None
+    max_credits: Decimal | None = None
     seen: Counter[str] = field(default_factory=Counter)
     deps: Any = None
     pending: asyncio.Future[Any] | None = None

@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from retinue.agents.deps import DjangoDeps, load_deps
 from retinue.conf import get_settings
 from retinue.errors import (
+    BudgetExceeded,
     ConfigurationError,
     ExecutionCancelled,
     ExecutionFailed,
@@ -43,6 +44,7 @@ from retinue.runtime.journal.writer import is_away
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
 from retinue.runtime.steps.model_requests import last_step
+from retinue.runtime.steps.stakes import last_accounting
 from retinue.signals import execution_finished
 
 logger = logging.getLogger("retinue.runs")
@@ -83,7 +85,7 @@ async def execute(run: Run, agent: DjangoAgent[Any, Any], live: Live | None = No
     output = storable(from_json(to_json(result.output)))
     ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **_place(run))
     try:
-        await _end(run, ending, step=await last_step(frame))
+        await _end(run, ending, last=await last_step(frame))
     except Exception as error:
         if is_away(error):
             raise
@@ -116,9 +118,9 @@ async def call_agent(frame: Frame, prompt: str, deps: DjangoDeps, options: dict[
     token = current_frame.set(frame)
     history = options.get("message_history")
     limits = options.get("usage_limits")
-    max_cost = options.get("max_cost", agent.max_cost)
     frame.deps = deps.bind(frame.run.principal, agent.name, frame.execution_id)
-    frame.max_cost = None if max_cost is None else Decimal(str(max_cost))
+    frame.max_cost = _limit(options.get("max_cost", agent.max_cost))
+    frame.max_credits = _limit(options.get("max_credits", agent.max_credits))
     try:
         result = await agent.run_unguarded(
             prompt,
@@ -133,6 +135,10 @@ async def call_agent(frame: Frame, prompt: str, deps: DjangoDeps, options: dict[
         return result
     finally:
         current_frame.reset(token)
+
+
+def _limit(given: Any) -> Decimal | None:
+    return None if given is None else Decimal(str(given))
 
 
 async def _check_output(output: Any) -> None:
@@ -189,14 +195,10 @@ async def _note_change(run: Run, agent: DjangoAgent[Any, Any]) -> None:
 
 def _place(run: Run) -> dict[str, Any]:
     """The values that every ending carries."""
-    tokens, cost = run.used("")
-    return {
+    return run.used("") | {
         "execution_id": run.id,
         "token": run.token,
         "execution_time": run.elapsed(),
-        "tokens_used": tokens,
-        "cost": cost,
-        "charge": run.execution.charge,
         "quality_score": run.execution.quality_score,
     }
 
@@ -213,21 +215,27 @@ async def _fail(run: Run, error: Exception) -> Any:
     code, message = explain(error)
     if not isinstance(error, RetinueError | TimeoutError):
         logger.warning("Execution %s of %s failed", run.id, run.execution.agent_name, exc_info=error)
+    run.purse.is_certain = not run.purse.budgets  # what failed may have been a write
     ending = Ending(status=Status.FAILED, error_code=code, error_message=storable(message), **_place(run))
     await _end(run, ending)
     await _announce(run)
+    if isinstance(error, BudgetExceeded) and not run.spendings:
+        error.execution = run.execution
+        raise error  # it did not even begin
     raise ExecutionFailed(run.execution, message) from error
 
 
-async def _end(run: Run, ending: Ending, questions: Any = (), step: StepRow | None = None) -> None:
+async def _end(run: Run, ending: Ending, questions: Any = (), last: WriteStep | None = None) -> None:
     if ending.status in FINAL:
         ending.completed_at = timezone.now()
     run.ending = True
-    await run.bridge.journal.write(End(run=run, ending=ending, approvals=questions, step=step))
+    step = None if last is None else last.row
+    accounting = last_accounting(run, last)
+    await run.bridge.journal.write(End(run=run, ending=ending, approvals=questions, step=step, accounting=accounting))
     execution = run.execution
     for name in ("status", "error_code", "error_message", "completed_at", "run_after", "execution_time"):
         setattr(execution, name, getattr(ending, name))
-    execution.tokens_used, execution.cost = ending.tokens_used, ending.cost
+    execution.tokens_used, execution.cost, execution.charge = ending.tokens_used, ending.cost, ending.charge
     run.lost = True  # the lease is given up
 
 

@@ -27,7 +27,7 @@ from retinue.types import Principal
 if TYPE_CHECKING:
     from retinue.runtime.agent import DjangoAgent
 
-STORED = ("model", "message_history", "model_settings", "usage_limits", "timeout", "max_cost", "key")
+STORED = ("model", "message_history", "model_settings", "usage_limits", "timeout", "max_cost", "max_credits", "key")
 """What `run` and `enqueue` take beside the prompt: it is stored, so that it survives a resume."""
 
 
@@ -137,8 +137,9 @@ def _stored(values: dict[str, Any]) -> dict[str, Any]:
             values["message_history"] = ModelMessagesTypeAdapter.dump_python(values["message_history"], mode="json")
         if isinstance(values.get("usage_limits"), UsageLimits):
             values["usage_limits"] = {k: v for k, v in asdict(values["usage_limits"]).items() if v is not None}
-        if "max_cost" in values:
-            values["max_cost"] = str(Decimal(str(values["max_cost"])))
+        for name in ("max_cost", "max_credits"):
+            if name in values:
+                values[name] = str(Decimal(str(values[name])))
         to_json(values)
     except (PydanticSerializationError, ArithmeticError) as error:
         raise InvalidInput(f"What was given to the run cannot be stored as JSON: {error}") from error

@@ -13,10 +13,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from retinue.approvals.models import Approval
+from retinue.budgets.applicable import applicable
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import Status, StepKind
 from retinue.runtime.grants import load_grants
+from retinue.runtime.journal.accounting import Accounting
+from retinue.runtime.purse import Purse
 from retinue.runtime.run import Recorded, Run, Spending
 
 
@@ -34,6 +37,8 @@ class Claim:
     expired: bool = False
     due: bool = False
     alone: bool = False
+    accounting: Accounting | None = None
+    """What those that died still held is given back."""
     again: bool = False
 
     @staticmethod
@@ -41,7 +46,7 @@ class Claim:
         return [operation.claim(alias) for operation in operations]
 
     def claim(self, alias: str) -> list[Run]:
-        now, settings = timezone.now(), get_settings()
+        now, settings, self.accounting = timezone.now(), get_settings(), None
         candidates = self.candidates(alias, now).order_by("-priority", "created_at")
         if not candidates.query.is_sliced:
             candidates = candidates[: self.limit]
@@ -68,6 +73,8 @@ class Claim:
             AgentExecution.objects.using(alias).filter(pk__in=[row.pk for row in first]).update(started_at=now)
             for row in first:
                 row.started_at = now
+        if self.expired:
+            self.accounting = Accounting(release=ids, reason="its process died")
         return resume(alias, executions, token, fresh={row.pk for row in first})
 
     def candidates(self, alias: str, now: Any) -> Any:
@@ -103,6 +110,7 @@ def resume(alias: str, executions: list[AgentExecution], token: UUID, fresh: set
 
     wanted = {row.pk: wanted_of(row.agent_name) for row in executions}
     grants = load_grants([(row.principal, wanted[row.pk]) for row in executions], alias)
+    budgets = applicable(alias, {row.principal for row in executions})
     runs = {
         row.pk: Run(
             execution=row,
@@ -110,6 +118,7 @@ def resume(alias: str, executions: list[AgentExecution], token: UUID, fresh: set
             principal=row.principal,
             grants=grants[row.principal],
             wanted=wanted[row.pk],
+            purse=Purse(budgets[row.principal]),
             attempts=row.attempts,
         )
         for row in executions
@@ -136,7 +145,7 @@ def load_history(alias: str, runs: dict[UUID, Run]) -> None:
         payload = None if step.payload is None else bytes(step.payload)
         run.steps[step.execution_id, step.key] = Recorded(bytes(step.digest), payload)
         if step.kind == StepKind.MODEL:
-            run.spendings.append(Spending(path, step.input_tokens + step.output_tokens, step.cost))
+            run.spendings.append(Spending(path, step.input_tokens + step.output_tokens, step.cost, step.charge))
     for approval in Approval.objects.using(alias).filter(execution__in=list(paths)):
         run, _ = paths[approval.execution_id]
         run.approvals[approval.execution_id, approval.key] = approval

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from retinue.budgets.applicable import applicable
 from retinue.errors import AgentPermissionDenied, IdempotencyConflict
 from retinue.executions.models import AgentExecution
 from retinue.runtime.grants import Grants, load_grants
 from retinue.runtime.journal.statements import (
     insert_executions,
 )
+from retinue.runtime.purse import Purse
 from retinue.runtime.run import Run
 
 
@@ -30,6 +32,7 @@ class Create:
     @staticmethod
     def apply(alias: str, operations: list[Create]) -> list[Run | AgentExecution | Exception]:
         grants = load_grants([(op.execution.principal, op.wanted) for op in operations], alias)
+        budgets = applicable(alias, {op.execution.principal for op in operations})
         results: list[Any] = [None] * len(operations)
         fresh = []
         for position, op in enumerate(operations):
@@ -47,6 +50,7 @@ class Create:
                     principal=execution.principal,
                     grants=mine,
                     wanted=op.wanted,
+                    purse=Purse(budgets[execution.principal]),
                 )
                 if not (op.again and AgentExecution.objects.using(alias).filter(pk=execution.pk).exists()):
                     fresh.append(execution)

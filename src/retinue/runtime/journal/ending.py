@@ -10,6 +10,7 @@ from retinue.approvals.models import Approval
 from retinue.executions.lifecycle import close_questions
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import OPEN, Status
+from retinue.runtime.journal.accounting import Accounting
 from retinue.runtime.journal.statements import (
     Ending,
     StepRow,
@@ -31,6 +32,7 @@ class End:
     approvals: Sequence[Approval] = ()
     step: StepRow | None = None
     """The run's last, where it is not written yet."""
+    accounting: Accounting | None = None
     again: bool = False
 
     def is_single(self, alias: str) -> bool:
@@ -47,6 +49,8 @@ class End:
                     pk=op.run.id, status=op.ending.status, lease_token=op.run.token
                 )
                 ended |= set(same.values_list("pk", flat=True))
+                if op.run.id in ended:
+                    op.accounting = None  # its hold ended with it
             elif op.run.id in ended:
                 op.follow(alias)
         forget_attempts(alias, [op.run for op in operations if op.step is not None and op.run.id in ended])

@@ -106,6 +106,16 @@ def dump_error(error: Exception) -> bytes | None:
     return to_json({"error": {"kind": kind, **values}}, fallback=repr)
 
 
+def dump_interruption(model_name: str) -> bytes:
+    """A model request that was cut off while its answer was on the way."""
+    return to_json({"error": {"kind": "api", "model_name": model_name, "message": "The request was interrupted."}})
+
+
+def dump_failure(message: str) -> bytes:
+    """A model request that gave nothing that can be used."""
+    return to_json({"error": {"kind": "behavior", "message": message}})
+
+
 def _load_error(stored: dict[str, Any]) -> Exception:
     match stored.pop("kind"):
         case "http":

@@ -39,6 +39,8 @@ class StepRow:
     output_tokens: int = 0
     cost: Decimal | None = None
     provider_cost: str = ""
+    charge: Decimal | None = None
+    provider_charge: str = ""
 
 
 STEP_COLUMNS = tuple(StepRow.__slots__)
@@ -56,6 +58,8 @@ _STEP_TYPES = dict(
             "float8",
             "bigint",
             "bigint",
+            "bigint",
+            "text",
             "bigint",
             "text",
         ),
@@ -144,7 +148,7 @@ def forget_attempts(alias: str, runs: Sequence[Run]) -> None:
 
 def _stored(row: StepRow, name: str) -> Any:
     value = getattr(row, name)
-    return to_units(value) if name == "cost" and value is not None else value
+    return to_units(value) if name in ("cost", "charge") and value is not None else value
 
 
 def _hex(value: bytes | None) -> str | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar
 from uuid import UUID
 
-from retinue.executions.models import ExecutionStep
-from retinue.executions.states import StepKind
-from retinue.runtime.journal.statements import (
-    StepRow,
-    forget_attempts,
-    insert_steps,
-)
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.states import FINAL, StepKind
+from retinue.runtime.journal.accounting import Accounting
+from retinue.runtime.journal.statements import StepRow, forget_attempts, hold, insert_steps
 from retinue.runtime.journal.writer import lost
+from retinue.runtime.purse import Used
 from retinue.runtime.run import Run
 
 
@@ -24,6 +23,7 @@ class WriteStep:
     rank: ClassVar[int] = 3
     run: Run
     row: StepRow
+    accounting: Accounting | None = None
     again: bool = False
 
     def is_single(self, alias: str) -> bool:
@@ -32,6 +32,9 @@ class WriteStep:
     @staticmethod
     def apply(alias: str, operations: list[WriteStep]) -> list[BaseException | None]:
         there = {op.place for op in operations if op.again and op.is_there(alias)}
+        for op in operations:
+            if op.place in there and op.accounting is not None:
+                op.accounting, op.run.purse.is_certain = None, False  # done with it, though nobody heard of it
         rows = [(op.run.id, op.run.token, op.row) for op in operations if op.place not in there]
         written = there | (insert_steps(alias, rows) if rows else set())
         steps = [op for op in operations if op.place in written and op.row.kind != StepKind.STARTED]
@@ -45,6 +48,55 @@ class WriteStep:
     def is_there(self, alias: str) -> bool:
         steps = ExecutionStep.objects.using(alias)
         return steps.filter(execution_id=self.row.execution_id, key=self.row.key).exists()
+
+
+@dataclass(slots=True, kw_only=True)
+class TakeHold:
+    """Money for a model request, from the budgets of the run's principal. Gives BudgetExceeded where they have none."""
+
+    rank: ClassVar[int] = 2
+    run: Run
+    accounting: Accounting
+    again: bool = False
+
+    @staticmethod
+    def apply(alias: str, operations: list[TakeHold]) -> list[BaseException | None]:
+        held = hold(alias, [op.run.lease for op in operations])
+        for op in operations:
+            if op.again:
+                op.run.purse.is_certain = False  # an earlier try may have taken it, too
+        return [None if op.run.lease in held else lost(op.run.id) for op in operations]
+
+
+@dataclass(slots=True, kw_only=True)
+class SettleLate:
+    """What a request had used that was cut off when its run was ended from outside."""
+
+    rank: ClassVar[int] = 2
+    execution_id: UUID
+    accounting: Accounting
+    used: Used
+    again: bool = False
+
+    @staticmethod
+    def apply(alias: str, operations: list[SettleLate]) -> list[None]:
+        for op in operations:
+            rows: Any = AgentExecution.objects.using(alias).filter(pk=op.execution_id, status__in=FINAL)
+            found = rows.select_for_update(no_key=True).values_list("cost", "charge", "tokens_used").first()
+            if found is None or op.again:
+                op.accounting.late = ()  # another process goes on with it; or this may be written already
+            else:
+                cost, charge, tokens = found
+                rows.update(
+                    tokens_used=tokens + op.used.tokens,
+                    cost=_sum(cost, op.used.cost),
+                    charge=_sum(charge, op.used.charge),
+                )
+        return [None] * len(operations)
+
+
+def _sum(earlier: Decimal | None, more: Decimal | None) -> Decimal | None:
+    return None if more is None else (earlier or Decimal(0)) + more
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 
 from retinue.conf import get_settings
 from retinue.runtime import points
+from retinue.runtime.journal.accounting import keep_accounts
 from retinue.runtime.run import LeaseLost
 
 logger = logging.getLogger("retinue.journal")
@@ -150,6 +151,7 @@ def _apply(alias: str, operations: list[Any]) -> list[Any]:
             positions = groups[kind]
             for position, result in zip(positions, kind.apply(alias, [operations[p] for p in positions]), strict=True):
                 results[position] = result
+        keep_accounts(alias, operations, results)
         if not single:
             points.reach(points.BEFORE_JOURNAL_COMMIT)
     points.reach(points.AFTER_JOURNAL_COMMIT)
@@ -162,7 +164,7 @@ def is_single(alias: str, operations: list[Any]) -> bool:
     if connection.in_atomic_block or not hasattr(operations[0], "is_single"):
         return False
     return (len(operations) == 1 or connection.vendor == "postgresql") and all(
-        operation.is_single(alias) for operation in operations
+        operation.is_single(alias) and getattr(operation, "accounting", None) is None for operation in operations
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,23 +11,42 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
-from pydantic_ai import RunContext
+from pydantic_ai import ModelAPIError, ModelHTTPError, RunContext, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
+from retinue.conf import get_settings
 from retinue.errors import MaxCostExceeded, ReplayDiverged
 from retinue.executions.states import StepKind
-from retinue.providers.prices import price
-from retinue.runtime.journal.payload import dump_error, dump_response, load_response, redact, request_digest
+from retinue.providers.attempts import Attempt, collecting
+from retinue.providers.prices import Price, is_free, price, price_usage
+from retinue.runtime.journal.payload import (
+    dump_error,
+    dump_failure,
+    dump_interruption,
+    dump_response,
+    load_response,
+    redact,
+    request_digest,
+)
 from retinue.runtime.journal.statements import StepRow
 from retinue.runtime.journal.steps import WriteStep
-from retinue.runtime.run import Frame, Recorded, Spending
+from retinue.runtime.purse import Stake, Used
+from retinue.runtime.run import Frame, Recorded, Spending, total
 from retinue.runtime.steps.boundary import step_boundary
+from retinue.runtime.steps.stakes import allocated, kept, limited, portions_of, settle_late, settlement, take_stakes
 
 PENDING_SECONDS = 0.05
 """How long an answer that nothing seems to follow may wait for the run's end."""
+NOTHING = Price(cost=Decimal(0), charge=Decimal(0))
+UNKNOWN = Price(cost=None)
+BILLED = (ModelAPIError, UnexpectedModelBehavior, asyncio.CancelledError)
+"""What a request that reached the provider may end with."""
+UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
+"""Names of the HTTP libraries' errors that say that nothing reached the provider."""
 
 
 class JournaledModel(WrapperModel):
@@ -46,12 +66,14 @@ class JournaledModel(WrapperModel):
         if place.recorded is not None:
             return replayed(place.recorded, place)
         async with step_boundary(self._frame.run):
-            self._check_cost()
-            try:
-                response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-            except Exception as error:
-                await self._record_error(place, error)
-                raise
+            settings = self._prepare(model_settings)
+            place.stakes = await take_stakes(self._frame, self.wrapped, messages, settings, model_request_parameters)
+            with collecting() as place.attempts:
+                try:
+                    response = await self.wrapped.request(messages, settings, model_request_parameters)
+                except BaseException as error:
+                    await self._record_error(place, error)
+                    raise
             await self._record(place, response, model_request_parameters)
             return response
 
@@ -68,17 +90,35 @@ class JournaledModel(WrapperModel):
             response = replayed(place.recorded, place)
             yield CompletedStreamedResponse(response, model_request_parameters=model_request_parameters)
             return
+        stream: StreamedResponse | None = None
         async with step_boundary(self._frame.run):
-            self._check_cost()
-            try:
-                async with self.wrapped.request_stream(
-                    messages, model_settings, model_request_parameters, run_context
-                ) as stream:
-                    yield stream
-            except Exception as error:
-                await self._record_error(place, error)
-                raise
+            settings = self._prepare(model_settings)
+            place.stakes = await take_stakes(self._frame, self.wrapped, messages, settings, model_request_parameters)
+            with collecting() as place.attempts:
+                try:
+                    async with self.wrapped.request_stream(
+                        messages, settings, model_request_parameters, run_context
+                    ) as stream:
+                        yield stream
+                except BaseException as error:
+                    await self._record_error(place, error, stream)
+                    raise
             await self._record(place, stream.get(), model_request_parameters)
+
+    def _prepare(self, settings: ModelSettings | None) -> ModelSettings | None:
+        """Check what the run may still spend; give the settings of the request."""
+        frame = self._frame
+        spendings = [s for s in frame.run.spendings if s.path.startswith(frame.path)]
+        for limit, amounts, unit in (
+            (frame.max_cost, [s.cost for s in spendings], "USD"),
+            (frame.max_credits, [s.charge for s in spendings], get_settings().credits_name),
+        ):
+            known = sum((amount for amount in amounts if amount is not None), Decimal(0))
+            if limit is not None and known >= limit:
+                raise MaxCostExceeded(f"The run has cost {known:f} {unit}; it was allowed {limit:f}.")
+        if self.system == "prsm":
+            settings = allocated(frame, settings)
+        return limited(frame, settings)
 
     async def _place(self, messages: list[ModelMessage]) -> _Place:
         """Where this request stands in the run, and what was recorded there."""
@@ -90,36 +130,70 @@ class JournaledModel(WrapperModel):
             raise diverged(frame, key)
         return _Place(key, digest, recorded)
 
-    def _check_cost(self) -> None:
-        frame = self._frame
-        if frame.max_cost is None:
-            return
-        known = sum((s.cost for s in frame.run.spendings if s.cost and s.path.startswith(frame.path)), Decimal(0))
-        if known >= frame.max_cost:
-            raise MaxCostExceeded(f"The run has cost {known:f} USD; it was allowed {frame.max_cost:f}.")
-
     async def _record(self, place: _Place, response: ModelResponse, parameters: ModelRequestParameters) -> None:
         frame, usage = self._frame, response.usage
-        cost, provider_cost = price(response, self.wrapped)
         row = self._row(place, dump_response(response))
         served_by = response.provider_name or self.system
         row.name = f"{served_by}:{response.model_name or self.model_name}"[:200]
-        row.input_tokens, row.output_tokens = usage.input_tokens, usage.output_tokens
-        row.cost, row.provider_cost = cost, provider_cost
-        frame.run.spendings.append(Spending(frame.path, usage.input_tokens + usage.output_tokens, cost))
-        journal, step = frame.run.bridge.journal, WriteStep(run=frame.run, row=row)
+        used = self._enter(row, place, usage, price(response, self.wrapped))
+        quality = (response.provider_details or {}).get("quality_score")
+        if quality is not None and not frame.path:
+            frame.run.execution.quality_score = float(quality)
+        goes_on = any(isinstance(part, ToolCallPart) for part in response.parts) and bool(parameters.function_tools)
+        accounting = settlement(frame, place.stakes, used, step=place.key, goes_on=goes_on)
+        journal, step = frame.run.bridge.journal, WriteStep(run=frame.run, row=row, accounting=accounting)
         frame.run.grants_fresh = False
-        tools = parameters.function_tools
-        if any(isinstance(part, ToolCallPart) for part in response.parts) and tools:
+        if goes_on:
             await journal.write(step)
+            kept(frame.run, accounting)
         else:
             # Nothing follows, most likely, but the run's end: it takes the step along in its own transaction.
             frame.pending = journal.post(step, within=PENDING_SECONDS)
 
-    async def _record_error(self, place: _Place, error: Exception) -> None:
-        if (payload := dump_error(error)) is not None:
-            run = self._frame.run
-            await run.bridge.journal.write(WriteStep(run=run, row=self._row(place, payload)))
+    def _enter(self, row: StepRow, place: _Place, usage: RequestUsage, found: Price) -> Used:
+        """Write into the row what the request used, attempts that came to nothing included."""
+        attempts = place.attempts
+        row.input_tokens = usage.input_tokens + sum(a.usage.input_tokens for a in attempts)
+        row.output_tokens = usage.output_tokens + sum(a.usage.output_tokens for a in attempts)
+        row.cost = total([found.cost, *(a.price.cost for a in attempts)])
+        row.charge = total([found.charge, *(a.price.charge for a in attempts)])
+        row.provider_cost, row.provider_charge = found.provider_cost[:64], found.provider_charge[:64]
+        tokens = row.input_tokens + row.output_tokens
+        self._frame.run.spendings.append(Spending(self._frame.path, tokens, row.cost, row.charge))
+        return Used(tokens, row.cost, row.charge)
+
+    async def _record_error(self, place: _Place, error: BaseException, stream: StreamedResponse | None = None) -> None:
+        """Record a request that failed, or was cut off, and settle what it used until then."""
+        run = self._frame.run
+        usage = RequestUsage() if stream is None else stream.usage()  # type: ignore[operator]
+        known = bool(usage.input_tokens or usage.output_tokens)
+        if isinstance(error, Exception):
+            payload = dump_error(error)
+        elif run.lost or run.cut or not isinstance(error, asyncio.CancelledError):
+            if run.lost and place.stakes:
+                settle_late(self._frame, place.stakes, self._used(usage) if known else None)
+            run.purse.put(portions_of(place.stakes))  # given back with the run
+            return
+        else:
+            payload = dump_interruption(self.model_name)
+        if payload is None and not place.stakes:
+            return  # not an answer of the provider's
+        row = self._row(place, payload or dump_failure("The request failed."))
+        if known:
+            found = price_usage(usage, self.wrapped)
+        elif was_billed(error) and not is_free(self.wrapped):
+            found = UNKNOWN
+        else:
+            found = NOTHING
+        used = self._enter(row, place, usage, found)
+        step = WriteStep(run=run, row=row, accounting=settlement(self._frame, place.stakes, used, step=place.key))
+        written = run.bridge.journal.post(step)
+        if isinstance(error, Exception):
+            await written
+
+    def _used(self, usage: RequestUsage) -> Used:
+        found = price_usage(usage, self.wrapped)
+        return Used(usage.input_tokens + usage.output_tokens, found.cost, found.charge)
 
     def _row(self, place: _Place, payload: bytes) -> StepRow:
         return StepRow(
@@ -137,7 +211,7 @@ class JournaledModel(WrapperModel):
 class _Place:
     """One request's place in the run."""
 
-    __slots__ = ("digest", "key", "recorded", "started", "started_at")
+    __slots__ = ("attempts", "digest", "key", "recorded", "stakes", "started", "started_at")
 
     def __init__(self, key: str, digest: bytes, recorded: Recorded | None) -> None:
         self.key = key
@@ -145,6 +219,8 @@ class _Place:
         self.recorded = recorded
         self.started = time.monotonic()
         self.started_at: datetime = timezone.now()
+        self.stakes: list[Stake] = []
+        self.attempts: list[Attempt] = []
 
 
 def replayed(recorded: Recorded, place: _Place) -> ModelResponse:
@@ -168,7 +244,7 @@ async def settle_pending(frame: Frame) -> None:
         await pending
 
 
-async def last_step(frame: Frame) -> StepRow | None:
+async def last_step(frame: Frame) -> WriteStep | None:
     """The step that is still to be written, for the run's end to take along."""
     pending, frame.pending = frame.pending, None
     if pending is None:
@@ -176,5 +252,15 @@ async def last_step(frame: Frame) -> StepRow | None:
     operation: WriteStep | None = frame.run.bridge.journal.withdraw(pending)
     if operation is None:
         await pending
-        return None
-    return operation.row
+    return operation
+
+
+def was_billed(error: BaseException | None) -> bool:
+    """Whether the provider may bill a request that failed: where it was sent, and no status came back."""
+    if isinstance(error, ModelHTTPError) or not isinstance(error, BILLED):
+        return False
+    while error is not None:
+        if type(error).__name__ in UNSENT:
+            return False
+        error = error.__cause__ or error.__context__
+    return True

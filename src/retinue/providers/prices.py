@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
     from pydantic_ai.usage import RequestUsage
 
-__all__ = ["FREE_SYSTEMS", "Bound", "Price", "bound", "is_free", "price", "price_usage"]
+__all__ = ["Bound", "Price", "bound", "is_free", "price", "price_usage"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,6 @@ def price(response: ModelResponse, model: Model) -> Price:
     return _computed(response.usage, _answering(response, model), response)
 
 
-def is_free(model: Model) -> bool:
-    """Whether the model runs here and costs nothing."""
-    return model.system in FREE_SYSTEMS and declared(model) is None
-
-
 def price_usage(usage: RequestUsage, model: Model) -> Price:
     """What a request to this model cost that broke off after it had used this much."""
     if usage.cost is not None:
@@ -69,6 +64,8 @@ def _computed(usage: RequestUsage, model: Model, response: ModelResponse | None)
         return Price(cost=None)
     if is_free(model):
         return Price(cost=cost, charge=cost)
+    if response is not None:
+        response.usage.cost = cost  # pydantic-ai would look for it once more
     return _in_dollars(cost)
 
 

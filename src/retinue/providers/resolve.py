@@ -177,11 +177,14 @@ def _needs_key(name: str, variables: str) -> str:
 
 
 def _explain(name: str, error: Exception) -> str:
-    variables = dict.fromkeys(re.findall(r"`([A-Z][A-Z0-9_]*_(?:API_KEY|TOKEN))`", str(error)))
+    variables = dict.fromkeys(re.findall(r"`([A-Z][A-Z0-9_]*_(?:KEY|TOKEN))`", str(error)))
     if variables:
         return _needs_key(name, " or ".join(variables))
     if isinstance(error, ImportError):
         return f"The model {name!r} needs a package that is not installed: {error}"
-    near = get_close_matches(name, get_settings().models, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"The model {name!r} cannot be used: {error}{'' if str(error).endswith(('.', '?')) else '.'}{hint}"
+    what = str(error)
+    if near := get_close_matches(name, get_settings().models, 1):
+        what = f"There is no such model. Did you mean {near[0]!r}?"
+    elif ":" not in name:
+        what = f"Unknown model: {name}. A name begins with its provider, as in 'openai:gpt-5-mini'."
+    return f"The model {name!r} cannot be used: {what}"

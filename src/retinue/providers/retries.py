@@ -28,10 +28,11 @@ def pause_before_retry(error: ModelAPIError, attempt: int) -> float | None:
     """
     if not _may_succeed(error):
         return None
-    if error.retry_after is not None:
-        return error.retry_after if error.retry_after <= PATIENCE else None
+    asked: float | None = error.retry_after
+    if asked is not None:
+        return asked if asked <= PATIENCE else None
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
-    return pause * random.uniform(0.75, 1)  # noqa: S311 (so that many do not come back at once)
+    return float(pause * random.uniform(0.75, 1))  # noqa: S311 (so that many do not come back at once)
 
 
 def _may_succeed(error: ModelAPIError) -> bool:

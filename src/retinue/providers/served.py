@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic_ai.exceptions import FallbackExceptionGroup, ModelAPIError, ModelTimeoutError
 from pydantic_ai.models.fallback import FallbackModel
@@ -56,7 +56,7 @@ class ServedModel(WrapperModel):
         """Whether the site named a server and no provider: what a provider publishes is not its price."""
         self.has_successor = False
         """Whether a chain goes on to another model where this one fails: then nobody else hears of the failure."""
-        self._settings_given: ModelSettings | None = ModelSettings(**settings) if settings else None
+        self._settings_given = cast(ModelSettings, dict(settings or {}))
 
     @property
     def settings(self) -> ModelSettings | None:

@@ -12,13 +12,16 @@ import pydantic_ai.models
 from asgiref.sync import AsyncToSync, sync_to_async
 from django.core import mail
 from django.db import IntegrityError, connections, transaction
+from pydantic_ai.models import Model
 
 from retinue.agents.registry import is_registered
+from retinue.budgets.accounts import check as check_budgets
 from retinue.conf import get_settings
 from retinue.dispatcher import get_dispatcher
-from retinue.errors import ConfigurationError, ExecutionWaiting, IdempotencyConflict, TransactionOpen
+from retinue.errors import BudgetExceeded, ConfigurationError, ExecutionWaiting, IdempotencyConflict, TransactionOpen
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, Status
+from retinue.providers.prices import is_free
 from retinue.providers.resolve import resolve_model
 from retinue.runtime.delegation import inherited_deps, run_child
 from retinue.runtime.grants import load_grants
@@ -116,7 +119,19 @@ def enqueue(
     grants = load_grants([(submitted.principal, agent.wanted)], alias)[submitted.principal]
     if not grants.may_run(agent.permission):
         raise refusal(grants, agent.name)
+    try:
+        check_budgets(submitted.principal)
+    except BudgetExceeded:
+        if not _runs_free(submitted):
+            raise
     return _insert(execution, alias)
+
+
+def _runs_free(submitted: Submission) -> bool:
+    """Whether a run needs no money: its model costs nothing."""
+    agent = submitted.agent
+    model = agent.choose_model(submitted.options.get("model"), resolve_model) or agent.model
+    return isinstance(model, Model) and is_free(model)
 
 
 def _insert(execution: AgentExecution, alias: str) -> AgentExecution:

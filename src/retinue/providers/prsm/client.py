@@ -13,7 +13,7 @@ from typing import Any, Self, TypedDict, Unpack
 import httpx2
 
 from retinue import __version__
-from retinue.errors import ConfigurationError, InvalidInput
+from retinue.errors import InvalidInput
 from retinue.providers.prsm.answers import PRSMAnswer, PRSMSession, loads, text_of
 from retinue.providers.prsm.dialects import DIALECTS, Question, Request
 from retinue.providers.prsm.errors import (
@@ -247,16 +247,13 @@ def is_whole(value: Any) -> bool:
 
 
 def _http(settings: PRSMSettings) -> httpx2.AsyncClient:
-    try:
-        return httpx2.AsyncClient(
-            base_url=settings.base_url or "",
-            timeout=settings.default_timeout,
-            headers={"user-agent": f"django-retinue/{__version__}"},
-            # Those who call bound how many ask at once; a request that waits for a connection would time out.
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
-        )
-    except httpx2.InvalidURL:
-        raise ConfigurationError('PRSM\'s address, RETINUE["PRSM"]["BASE_URL"], is no URL.') from None
+    return httpx2.AsyncClient(
+        base_url=settings.base_url or "",
+        timeout=settings.default_timeout,
+        headers={"user-agent": f"django-retinue/{__version__}"},
+        # Those who call bound how many ask at once; a request that waits for a connection would time out.
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+    )
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from decimal import ROUND_FLOOR, Decimal
-from functools import lru_cache
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -31,16 +30,6 @@ NOBODY = "system"
 _PROFILE = ModelProfile(supports_tools=False, supports_json_schema_output=False, context_window=None)
 
 
-def prsm_model(name: str) -> Model:
-    """The model of this name (`prsm:default`). Raises ConfigurationError where PRSM is not set up."""
-    return _model(name.partition(":")[2] or DEFAULT, get_prsm_settings().completed())
-
-
-@lru_cache(maxsize=16)
-def _model(model_name: str, service: PRSMSettings) -> Model:
-    return PRSMModel(model_name, service=service)
-
-
 class PRSMModel(Model[None]):
     """Answers through a PRSM service, for agents without tools and with a text as their output.
 
@@ -53,8 +42,9 @@ class PRSMModel(Model[None]):
     unsupported_settings = frozenset({"max_retries", "stop_sequences", "extra_headers", "extra_body"})
 
     def __init__(self, model_name: str = DEFAULT, *, service: PRSMSettings | None = None) -> None:
+        """`service`: the site's, unless given. Raises ConfigurationError where it lacks something."""
         super().__init__(profile=_PROFILE)
-        self._model_name = model_name
+        self._model_name = model_name or DEFAULT
         self._service = (service or get_prsm_settings()).completed()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, PRSMClient] = WeakKeyDictionary()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
+from urllib.parse import urlsplit
 
 from retinue.conf import get_settings
 from retinue.errors import ConfigurationError
 
 BASE_URL_VARIABLE = "PRSM_API_URL"
 API_KEY_VARIABLE = "PRSM_API_KEY"
-_SCHEMES = ("https://", "http://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class PRSMSettings:
         api_key = (self.api_key or os.environ.get(API_KEY_VARIABLE, "")).strip()
         if not base_url:
             raise ConfigurationError(_missing("an address", "BASE_URL", BASE_URL_VARIABLE))
-        if not base_url.startswith(_SCHEMES):
-            raise ConfigurationError('PRSM\'s address, RETINUE["PRSM"]["BASE_URL"], begins with https:// or http://.')
+        if not _is_address(base_url):
+            raise ConfigurationError('PRSM\'s address, RETINUE["PRSM"]["BASE_URL"], is none; it begins with https://.')
         if not api_key and self.dialect == "guide":  # a node asks for none
             raise ConfigurationError(_missing("a key", "API_KEY", API_KEY_VARIABLE))
         if not (api_key.isascii() and api_key.isprintable()):  # or the header's own error would show it
@@ -52,6 +52,14 @@ KEYS = tuple(item.name.upper() for item in fields(PRSMSettings))
 def get_prsm_settings() -> PRSMSettings:
     """What the site says. Unknown keys are left to the system check `retinue.E001`."""
     return PRSMSettings(**{key.lower(): value for key, value in get_settings().prsm.items() if key in KEYS})
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an impossible port, say
+        return False
 
 
 def _missing(what: str, key: str, variable: str) -> str:

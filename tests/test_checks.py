@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -96,6 +97,76 @@ def test_values_that_are_right(settings, key, value):
 def test_value_out_of_its_range_says_the_range(settings, key, value, rule):
     settings.RETINUE = {key: value}
     assert said(check_settings()) == [("retinue.E004", f"RETINUE[{key!r}] is {value!r}.", f"It must be {rule}.")]
+
+
+BUDGET = {"unit": "usd", "limit": 5}
+
+
+@pytest.mark.parametrize(
+    "budgets",
+    [
+        [],
+        [BUDGET],
+        [{"owner": "guest", "unit": "requests", "period": "day", "limit": 0}],
+        [BUDGET, {**BUDGET, "period": "day"}, {**BUDGET, "owner": "guest"}],
+        [{"unit": "usd", "limit": "0.10"}, {"unit": "credits", "limit": Decimal("0.5")}],
+    ],
+)
+def test_default_budgets_that_are_right(settings, budgets):
+    settings.RETINUE = {"DEFAULT_BUDGETS": budgets}
+    assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("budget", "code", "message", "hint"),
+    [
+        ({**BUDGET, "colour": 1}, "E001", " has no key 'colour'.", "Remove it."),
+        ({**BUDGET, "Owner": "user"}, "E001", " has no key 'Owner'.", "Did you mean 'owner'?"),
+        ({**BUDGET, "owner": "users"}, "E004", "['owner'] is 'users'.", "Did you mean 'user'?"),
+        ({**BUDGET, "owner": "group"}, "E004", "['owner'] is 'group'.", "Expected: 'user' or 'guest'."),
+        ({**BUDGET, "unit": "credit"}, "E004", "['unit'] is 'credit'.", "Did you mean 'credits'?"),
+        ({**BUDGET, "period": "monthly"}, "E004", "['period'] is 'monthly'.", "Did you mean 'month'?"),
+        ({"limit": 5}, "E003", " has no 'unit'.", "Say it."),
+        ({"unit": "usd"}, "E003", " has no 'limit'.", "Say it."),
+        ({**BUDGET, "limit": None}, "E003", "['limit'] is None.", "Expected: a number."),
+        ({**BUDGET, "limit": True}, "E003", "['limit'] is True.", "Expected: a number."),
+        ({**BUDGET, "limit": -1}, "E004", "['limit'] is -1.", "It must be 0 or more."),
+        ({**BUDGET, "limit": "much"}, "E004", "['limit'] is 'much'.", "'much' is not an amount."),
+        (
+            {"unit": "tokens", "limit": 1.5},
+            "E004",
+            "['limit'] is 1.5.",
+            "tokens are counted in whole numbers, not in 1.5.",
+        ),
+    ],
+)
+def test_default_budget_that_cannot_be_made(settings, budget, code, message, hint):
+    settings.RETINUE = {"DEFAULT_BUDGETS": [BUDGET, {"period": "day", **budget}]}
+    assert said(check_settings()) == [(f"retinue.{code}", f"RETINUE['DEFAULT_BUDGETS'][1]{message}", hint)]
+
+
+def test_default_budget_that_is_there_twice(settings):
+    settings.RETINUE = {"DEFAULT_BUDGETS": [BUDGET, {**BUDGET, "owner": "user", "period": "month", "limit": 9}]}
+    assert said(check_settings()) == [
+        (
+            "retinue.E004",
+            "RETINUE['DEFAULT_BUDGETS'][1] is there twice.",
+            "Only one of a unit and period can be made for an owner.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("value", [{"unit": "usd"}, ["usd"], None])
+def test_default_budgets_are_a_list_of_dicts(settings, value):
+    settings.RETINUE = {"DEFAULT_BUDGETS": value}
+    assert said(check_settings()) == [
+        ("retinue.E003", f"RETINUE['DEFAULT_BUDGETS'] is {value!r}.", "Expected: a list of dicts.")
+    ]
+
+
+def test_credits_have_a_name(settings):
+    settings.RETINUE = {"CREDITS_NAME": " "}
+    assert said(check_settings()) == [("retinue.E004", "RETINUE['CREDITS_NAME'] is ' '.", "It must be a name.")]
 
 
 def test_database_that_is_not_configured(settings):

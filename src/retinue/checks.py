@@ -7,6 +7,7 @@ retinue.E004  a value out of its range
 retinue.E005  something that a dotted path names cannot be used
 retinue.E006  TOOL_TRANSACTION_SECONDS or HEARTBEAT_SECONDS too long for LEASE_SECONDS
 retinue.E007  SQLite without the options that this work needs (under DEBUG: retinue.W007)
+retinue.E008  an entry of MODELS or a price that cannot be used
 
 With `check --deploy`, and when a worker starts (these load the agents):
 
@@ -14,12 +15,15 @@ retinue.W010  the offline model answers in production
 retinue.E011  the agents cannot be loaded, or two have one name
 retinue.W012  a permission that the site does not have
 retinue.W013  a model that cannot be used
+retinue.W014  an agent whose model has no known price, where a budget of money applies
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -28,22 +32,34 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_permission_codename
 from django.core import checks
+from django.core.cache import caches
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils.module_loading import import_string
 
+from retinue.budgets.units import Span, Unit
 from retinue.conf import Settings, get_settings, unknown_keys
 from retinue.dispatcher import NAMES as DISPATCHERS
-from retinue.errors import ConfigurationError, DuplicateAgent
+from retinue.errors import ConfigurationError, DuplicateAgent, InvalidInput
+from retinue.providers.aliases import alias_circles, alias_problems, price_problems
 from retinue.providers.prsm.settings import KEYS as PRSM_KEYS
 from retinue.providers.prsm.settings import PRSMSettings
+from retinue.types import GUEST, USER
 
 if TYPE_CHECKING:
     from retinue.runtime.agent import DjangoAgent
 
 TAG = "retinue"
-AT_LEAST_ONE = ("CONCURRENCY", "MAX_ATTEMPTS", "TOOL_THREADS", "MAX_PROMPT_CHARS", "MAX_DEPTH")
-SECONDS = ("POLL_SECONDS", "LEASE_SECONDS", "HEARTBEAT_SECONDS", "TOOL_TRANSACTION_SECONDS", "APPROVAL_TTL")
-NOT_NEGATIVE = ("GRACE_SECONDS", "OFFLINE_LATENCY")
+AT_LEAST_ONE = ("CONCURRENCY", "MAX_ATTEMPTS", "TOOL_THREADS", "MAX_PROMPT_CHARS", "MAX_DEPTH", "MAX_OUTPUT_TOKENS")
+POSITIVE = (
+    "POLL_SECONDS",
+    "LEASE_SECONDS",
+    "HEARTBEAT_SECONDS",
+    "TOOL_TRANSACTION_SECONDS",
+    "APPROVAL_TTL",
+    "MODEL_TIMEOUT",
+    "CREDITS_PER_USD",
+)
+NOT_NEGATIVE = ("GRACE_SECONDS", "OFFLINE_LATENCY", "MODEL_RETRIES")
 SQLITE_OPTIONS = """\
     "OPTIONS": {
         "transaction_mode": "IMMEDIATE",
@@ -64,7 +80,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     mistyped = list(_mistyped(given))
     if mistyped:  # what follows reads the values
         return [*_unknown_keys(), *mistyped]
-    return [*_unknown_keys(), *_out_of_range(), *_unusable_paths(), *_leases(), *_prsm()]
+    return [*_unknown_keys(), *_out_of_range(), *_unusable_paths(), *_leases(), *_models(), *_prsm(), *_budgets()]
 
 
 @checks.register(TAG)
@@ -154,6 +170,7 @@ def _fits(value: Any, annotation: Any) -> bool:
 
 def _described(annotation: Any) -> str:
     names = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+    names[Decimal] = "a Decimal"
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return " or ".join(map(_described, parts))
@@ -162,14 +179,15 @@ def _described(annotation: Any) -> str:
     if origin is dict:
         return "a dict"
     if origin in (list, tuple):
-        return f"a {origin.__name__} of texts" if parts[0] is str else f"a {origin.__name__}"
+        of = " of texts" if parts[0] is str else " of dicts" if get_origin(parts[0]) is dict else ""
+        return f"a {origin.__name__}{of}"
     return names.get(annotation, str(annotation))
 
 
 def _out_of_range() -> Iterator[checks.CheckMessage]:
     rules: Sequence[tuple[Sequence[str], Callable[[Any], bool], str]] = (
         (AT_LEAST_ONE, lambda value: value >= 1, "at least 1"),
-        (SECONDS, lambda value: value > 0, "more than 0"),
+        (POSITIVE, lambda value: value > 0, "more than 0"),
         (NOT_NEGATIVE, lambda value: value >= 0, "0 or more"),
     )
     for keys, holds, words in rules:
@@ -182,6 +200,9 @@ def _out_of_range() -> Iterator[checks.CheckMessage]:
     if alias not in connections:
         hint = f"DATABASES has: {', '.join(connections)}."
         yield checks.Error(f"RETINUE['DATABASE'] is {alias!r}.", hint=hint, id="retinue.E004")
+    if (cache := get_settings().cache) not in caches:
+        hint = f"CACHES has: {', '.join(caches)}."
+        yield checks.Error(f"RETINUE['CACHE'] is {cache!r}.", hint=hint, id="retinue.E004")
 
 
 def _unusable_paths() -> Iterator[checks.CheckMessage]:
@@ -208,6 +229,19 @@ def _unusable(key: str, path: str, needed: Sequence[str], hint: str) -> Iterator
     lacking = [name for name in needed if not callable(getattr(named, name, None))]
     if lacking:
         yield checks.Error(f"RETINUE[{key!r}]: {path!r} has no {lacking[0]}().", hint=hint, id="retinue.E005")
+
+
+def _models() -> Iterator[checks.CheckMessage]:
+    """What MODELS, PRICES and UNKNOWN_PRICE say."""
+    settings = get_settings()
+    problems = [problem for name, given in settings.models.items() for problem in alias_problems(name, given)]
+    problems += alias_circles(settings.models)
+    for name, price in settings.prices.items():
+        problems += price_problems(f"RETINUE['PRICES'][{name!r}]", price)
+    if isinstance(settings.unknown_price, dict):
+        problems += price_problems("RETINUE['UNKNOWN_PRICE']", settings.unknown_price)
+    for problem in problems:
+        yield checks.Error(problem, id="retinue.E008")
 
 
 def _leases() -> Iterator[checks.CheckMessage]:
@@ -244,6 +278,56 @@ def _prsm() -> Iterator[checks.CheckMessage]:
             yield checks.Error(f"{place} is {value!r}.", hint="It must be more than 0.", id="retinue.E004")
         elif key in ("MAX_RETRIES", "CACHE_TTL") and value < 0:
             yield checks.Error(f"{place} is {value!r}.", hint="It must be 0 or more.", id="retinue.E004")
+
+
+def _budgets() -> Iterator[checks.CheckMessage]:
+    settings = get_settings()
+    if not settings.credits_name.strip():
+        hint = "It must be a name."
+        yield checks.Error(f"RETINUE['CREDITS_NAME'] is {settings.credits_name!r}.", hint=hint, id="retinue.E004")
+    seen = set()
+    for number, budget in enumerate(settings.default_budgets):
+        place = f"RETINUE['DEFAULT_BUDGETS'][{number}]"
+        problems = list(_default_budget(place, budget))
+        yield from problems
+        if problems:
+            continue
+        identity = budget.get("owner", USER), budget["unit"], budget.get("period", Span.MONTH.value)
+        if identity in seen:
+            hint = "Only one of a unit and period can be made for an owner."
+            yield checks.Error(f"{place} is there twice.", hint=hint, id="retinue.E004")
+        seen.add(identity)
+
+
+def _default_budget(place: str, budget: dict[str, Any]) -> Iterator[checks.CheckMessage]:
+    choices = {"owner": [USER, GUEST], "unit": Unit.values, "period": Span.values}
+    for key in budget:
+        if key not in (*choices, "limit"):
+            near = next(iter(get_close_matches(str(key).lower(), (*choices, "limit"), 1)), "")
+            hint = f"Did you mean {near!r}?" if near else "Remove it."
+            yield checks.Error(f"{place} has no key {key!r}.", hint=hint, id="retinue.E001")
+    for key, known in choices.items():
+        if key in budget and budget[key] not in known:
+            near = next(iter(get_close_matches(str(budget[key]).lower(), known, 1)), "")
+            hint = f"Did you mean {near!r}?" if near else f"Expected: {' or '.join(map(repr, known))}."
+            yield checks.Error(f"{place}[{key!r}] is {budget[key]!r}.", hint=hint, id="retinue.E004")
+    for key in ("unit", "limit"):
+        if key not in budget:
+            yield checks.Error(f"{place} has no {key!r}.", hint="Say it.", id="retinue.E003")
+    if "limit" in budget and budget.get("unit") in Unit.values:
+        yield from _limit(f"{place}['limit']", budget["limit"], Unit(budget["unit"]))
+
+
+def _limit(place: str, limit: Any, unit: Unit) -> Iterator[checks.CheckMessage]:
+    if isinstance(limit, bool) or not isinstance(limit, int | float | Decimal | str):
+        yield checks.Error(f"{place} is {limit!r}.", hint="Expected: a number.", id="retinue.E003")
+        return
+    try:
+        hint = "It must be 0 or more." if unit.to_steps(limit) < 0 else ""
+    except InvalidInput as error:
+        hint = str(error)
+    if hint:
+        yield checks.Error(f"{place} is {limit!r}.", hint=hint, id="retinue.E004")
 
 
 # --- SQLite
@@ -315,8 +399,45 @@ def _not_in_table(names: set[str]) -> set[str]:
 def _unusable_models(agents: dict[str, DjangoAgent[Any, Any]]) -> Iterator[checks.CheckMessage]:
     from retinue.providers.resolve import resolve_model
 
+    for name in get_settings().models:
+        try:
+            resolve_model(name)
+        except ConfigurationError as error:
+            yield checks.Warning(str(error), id="retinue.W013")
     for agent in agents.values():
         try:
-            agent.choose_model(None, resolve_model)
+            model: Any = agent.choose_model(None, resolve_model) or agent.model
         except ConfigurationError as error:
             yield checks.Warning(f"The agent {agent.name!r}: {error}", id="retinue.W013")
+            continue
+        if unit := _unpriced(model):
+            yield checks.Warning(
+                f"The agent {agent.name!r}: nobody knows what its model {model.model_id!r} costs in {unit}, and a "
+                "budget in it applies: it would not run.",
+                hint="Declare a price in RETINUE['PRICES'], or for all such models in RETINUE['UNKNOWN_PRICE'].",
+                id="retinue.W014",
+            )
+
+
+def _unpriced(model: Any) -> str:
+    """In what this model's price is not known although there are budgets in it; empty where there is none."""
+    from pydantic_ai.models import Model, ModelRequestParameters
+
+    from retinue.budgets.units import Unit
+    from retinue.providers.prices import bound
+
+    if not isinstance(model, Model):
+        return ""
+    worst = bound(model, [], None, ModelRequestParameters())
+    unknown = [unit for unit, most in ((Unit.USD, worst.cost), (Unit.CREDITS, worst.charge)) if most is None]
+    return next((str(unit.shown) for unit in unknown if unit in _budgeted_units()), "")
+
+
+def _budgeted_units() -> set[str]:
+    """The units in which there are budgets; those of DEFAULT_BUDGETS only while the database is away."""
+    from retinue.budgets.models import Budget
+
+    units = {str(budget.get("unit")) for budget in get_settings().default_budgets}
+    with suppress(DatabaseError, InterfaceError):
+        units |= set(Budget.objects.filter(is_active=True).order_by().values_list("unit", flat=True).distinct())
+    return units

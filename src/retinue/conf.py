@@ -19,7 +19,7 @@ class Settings:
     """The keys of `RETINUE`, in lower case here. Times are in seconds."""
 
     model: str = OFFLINE_MODEL
-    """The model of agents that name none, by its pydantic-ai string."""
+    """The model of agents that name none: see [Models and prices](providers.md)."""
     database: str = "default"
     """The database that holds executions and their journal."""
     dispatcher: str = "worker"
@@ -58,6 +58,8 @@ class Settings:
     """Dotted paths of hooks that carry a caller's context (language, time zone, tenant) into the run."""
     redact: str | None = None
     """Dotted path of a function `(kind, payload: bytes) -> bytes` that sees every payload before it is stored."""
+    cache: str = "default"
+    """Which of the site's `CACHES` keeps the answers of agents that have them [cached](agents.md#cached-answers)."""
     offline_latency: float = 0.0
     """How long the offline model takes to answer."""
 

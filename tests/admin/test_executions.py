@@ -192,6 +192,7 @@ class TestDetail:
             "given": "input",
             "output": "output_data",
             "costs": "cost",
+            "charges": "charge",
             "work": "execution_time",
             "parent_link": "parent",
             "root_link": "root",

@@ -29,7 +29,7 @@ def table() -> str:
     for field in fields(Settings):
         kind, meaning = said[field.name]
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        cells = [f"`{field.name.upper()}`", _code(kind), _code(repr(default)), meaning.replace("|", r"\|")]
+        cells = [f"`{field.name.upper()}`", _code(kind), _code(repr(default)), " ".join(meaning.split()).replace("|", r"\|")]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

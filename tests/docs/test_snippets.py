@@ -12,6 +12,7 @@ import tests.shop.models
 from retinue.agents.registry import registered
 from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.reader import Reader, imported
+from tests.docs.services import services
 from tests.shop.models import Product
 
 
@@ -39,5 +40,6 @@ def reader(transactional_db, grant):
     "page", [page for page in PAGES if python_blocks(page)], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_snippets_of(page, reader):
-    for block in python_blocks(page):
-        reader.read(block)
+    with services(page):
+        for block in python_blocks(page):
+            reader.read(block)

@@ -17,6 +17,7 @@ from retinue import DjangoAgent
 from retinue.agents.registry import registered
 from retinue.approvals.decisions import approve
 from retinue.approvals.models import Approval
+from retinue.budgets.models import Budget
 from retinue.executions.models import AgentExecution
 from retinue.testing import run_queued
 from tests.management.agents import asking, pricer
@@ -98,8 +99,10 @@ class TestAnswer:
             "status": "completed",
             "output": "Good day.",
             "tokens_used": execution.tokens_used,
-            "cost": None,
-            "unit": "usd",
+            "cost": 0,
+            "unit": "USD",
+            "charge": None,
+            "charge_unit": "credits",
             "execution_time": round(execution.execution_time, 3),
         }
 
@@ -149,7 +152,9 @@ class TestBackground:
             "output": None,
             "tokens_used": 0,
             "cost": None,
-            "unit": "usd",
+            "unit": "USD",
+            "charge": None,
+            "charge_unit": "credits",
             "execution_time": 0.0,
         }
 
@@ -208,6 +213,51 @@ class TestFailure:
             done = command("run_agent", "dear", "Hello", json=True)
         assert (json.loads(done.out)["status"], done.code) == ("failed", 1)
         assert done.error == "The run has cost 0 USD; it was allowed 0."
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBudget:
+    """A model that costs 0.10 USD for each request, and somebody who may use less, or more."""
+
+    @pytest.fixture
+    def priced(self, settings):
+        settings.RETINUE = {"PRICES": {"function:function:answer:stream": {"request": "0.10"}}, "CREDITS_NAME": "FTNS"}
+
+    @pytest.mark.parametrize("terminal", [False, True])
+    @pytest.mark.parametrize(
+        ("limit", "sentence"),
+        [
+            ("0", "The budget of 0 USD is used up."),
+            ("0.05", "The budget does not reach: this needs up to 0.1 USD, and 0.05 USD are left."),
+        ],
+    )
+    def test_that_does_not_reach_is_one_sentence(self, command, user, priced, terminal, limit, sentence):
+        with clerk.override(model=scripted("never said")):
+            budget_of(user, limit)
+            done = command("run_agent", "clerk", "Hello", user="ada", terminal=terminal)
+        assert (done.out, done.error, done.code) == ("", sentence, 1)
+
+    def test_that_ends_in_the_middle_is_one_sentence(self, command, user, priced):
+        budget_of(user, "0.15")
+        with registered(pricer(scripted([call("look", name="lamp")], "never said"))):
+            done = command("run_agent", "pricer", "Look", user="ada")
+        sentence = "The budget does not reach: this needs up to 0.1 USD, and 0.05 USD are left."
+        assert (done.out, done.error, done.code) == ("", sentence, 1)
+        assert AgentExecution.objects.get().error_code == "budget_exceeded"
+
+    def test_what_it_cost_has_its_units(self, command, user, priced):
+        with clerk.override(model=scripted("Good day.")):
+            shown = command("run_agent", "clerk", "Hello", user="ada", terminal=True)
+            done = command("run_agent", "clerk", "Hello", user="ada", json=True)
+        assert "tokens, 0.1 USD, 10 FTNS. Execution" in shown.out
+        said = json.loads(done.out)
+        assert (said["cost"], said["unit"], said["charge"], said["charge_unit"]) == (0.1, "USD", 10, "FTNS")
+
+
+def budget_of(user, limit):
+    made = Budget(owner_type="user", owner_key=str(user.pk), unit="usd", period="total")
+    made.limit = limit
+    made.save()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from retinue.management.text import answer_text, called, dollars, duration, printable, shortened
+from retinue.management.text import answer_text, called, duration, paid, printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,24 @@ def test_duration(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("cost", "text"),
-    [(None, "cost unknown"), (Decimal(0), "0 USD"), (Decimal("0.001230000"), "0.00123 USD"), (Decimal(100), "100 USD")],
+    ("cost", "charge", "text"),
+    [
+        (None, None, "cost unknown"),
+        (Decimal(0), None, "0 USD"),
+        (Decimal(0), Decimal(0), "0 USD"),
+        (Decimal("0.001230000"), Decimal("0.123"), "0.00123 USD, 0.123 credits"),
+        (Decimal(100), None, "100 USD"),
+        (None, Decimal("8.10"), "8.1 credits"),
+        (None, Decimal(0), "0 credits"),
+    ],
 )
-def test_dollars(cost, text):
-    assert dollars(cost) == text
+def test_paid(cost, charge, text):
+    assert paid(cost, charge) == text
+
+
+def test_credits_have_the_name_that_the_site_gives_them(settings):
+    settings.RETINUE = {"CREDITS_NAME": "FTNS"}
+    assert paid(Decimal(1), Decimal(100)) == "1 USD, 100 FTNS"
 
 
 def test_printable_keeps_lines_and_tabs():

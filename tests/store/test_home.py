@@ -96,6 +96,13 @@ def test_staff_with_the_permission_see_the_newest_runs(client, staff, user):
     assert user.email in response.text
 
 
+def test_budgets_are_linked_for_those_who_may_see_them(client, staff):
+    client.force_login(staff)
+    assert "/admin/retinue/budget/" not in client.get("/").text
+    staff.user_permissions.add(Permission.objects.get(codename="view_budget"))
+    assert 'href="/admin/retinue/budget/"' in client.get("/").text
+
+
 def test_staff_without_runs_are_told_so(client, staff):
     client.force_login(staff)
     assert "Nothing has run yet." in client.get("/").text

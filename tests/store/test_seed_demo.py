@@ -5,6 +5,7 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +14,7 @@ from apps.core.progress import ProgressBar
 from apps.products.models import Category, Product, Review
 from apps.users.demo import CUSTOMER, STAFF
 from apps.users.models import User
+from retinue.budgets.models import Budget
 
 pytestmark = pytest.mark.django_db
 MODELS = (Category, Product, Review, User)
@@ -34,7 +36,7 @@ def counts():
 
 
 def test_twice_makes_the_same_as_once():
-    assert "Made 13 categories, 40 products, 150 reviews, 2 logins." in seed()
+    assert "Made 13 categories, 40 products, 150 reviews, 2 logins, 2 budgets." in seed()
     assert counts() == [13, 40, 150, 2]
     assert "All demonstration data is there already." in seed()
     assert counts() == [13, 40, 150, 2]
@@ -46,7 +48,7 @@ def test_makes_only_what_is_missing_and_changes_nothing():
     product.price = Decimal("1.00")
     product.save()
     Product.objects.get(slug="fell-tent").delete()
-    assert "Made 0 categories, 1 products, 4 reviews, 0 logins." in seed()
+    assert "Made 0 categories, 1 products, 4 reviews, 0 logins, 0 budgets." in seed()
     assert counts() == [13, 40, 150, 2]
     product.refresh_from_db()
     assert product.price == Decimal("1.00")
@@ -84,8 +86,17 @@ def test_staff_may_look_change_products_and_decide():
     permissions = staff.get_all_permissions()
     assert {"products.view_product", "products.change_product", "products.view_review"} <= permissions
     assert {"retinue.view_agentexecution", "retinue.view_approval", "retinue.decide_approval"} <= permissions
+    assert {"retinue.view_budget", "retinue.change_budget", "retinue.view_ledgerentry"} <= permissions
     assert not {"products.delete_product", "products.add_product", "users.view_user"} & permissions
     assert User.objects.get(email=CUSTOMER.email).get_all_permissions() == set()
+
+
+def test_budgets_are_for_the_staff_and_for_everyone():
+    seed()
+    assert [str(budget) for budget in Budget.objects.order_by("pk")] == [
+        f"Group {Group.objects.get().pk}: 2 USD a month",
+        "Everyone: 10 USD a month",
+    ]
 
 
 def test_public_passwords_are_not_made_without_debug():

@@ -125,4 +125,7 @@ def die(ctx: Ctx) -> str:
     return "not to be reached"
 
 
-AGENTS: list[Any] = [subject]
+# Its answers are cached where the workers' RETINUE["CACHE"] says.
+asker = DjangoAgent("asker", permission=AUTHENTICATED, model=FunctionModel(_answer), cache=300)
+
+AGENTS: list[Any] = [subject, asker]

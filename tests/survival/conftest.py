@@ -31,6 +31,7 @@ SHORT = {
 
 @pytest.fixture(scope="session")
 def nursery(django_db_setup: None) -> Iterator[Nursery]:
+    servers.redis_url()  # for the cache that the workers share
     started = Nursery(agents.__name__, tortured.__name__, environment=servers.environment(connection))
     yield started
     started.close()

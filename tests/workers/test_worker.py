@@ -12,6 +12,8 @@ from pydantic_ai.models.function import FunctionModel
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.approvals.models import Approval
+from retinue.budgets.accounts import hold
+from retinue.budgets.models import Budget, Hold
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.models import Worker as WorkerRow
 from retinue.runtime import points
@@ -351,3 +353,13 @@ def test_rows_of_workers_long_gone_are_forgotten(user):
     WorkerRow.objects.create(name="gone", seen_at=days, started_at=days)
     with working() as worker:
         until(lambda: list(WorkerRow.objects.values_list("name", flat=True)) == [worker.name])
+
+
+def test_holds_that_were_forgotten_are_given_back(user):
+    budget = Budget.objects.create(owner_type="user", owner_key=str(user.pk), unit="tokens", limit_steps=10)
+    with hold(budget, 4) as forgotten, hold(budget, 5) as wanted:
+        Hold.objects.filter(pk=forgotten.row.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+        with working():
+            until(lambda: budget.available == 5)
+        wanted.settle(2)
+    assert (budget.spent, budget.available) == (2, 8)

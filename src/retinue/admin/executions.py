@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
-from retinue.admin.formatting import NOTHING, amount, badge, block, link, moment, seconds, shortened, who
+from retinue.admin.formatting import NOTHING, amount, badge, block, charged, link, moment, seconds, shortened, who
 from retinue.admin.readonly import ReadOnlyAdmin
 from retinue.admin.timeline import timeline
 from retinue.approvals.models import Approval
@@ -36,7 +36,7 @@ TIME_AND_USE = (
     "work",
     "tokens_used",
     "costs",
-    "charge",
+    "charges",
     "quality_score",
 )
 MORE = (
@@ -55,6 +55,7 @@ MORE = (
     "attempts",
     "attached",
     "stream",
+    "from_cache",
     "lease_token",
     "lease_expires",
     "idempotency_key",
@@ -93,7 +94,7 @@ class ExecutionList(ChangeList):
 @admin.register(AgentExecution)
 class AgentExecutionAdmin(ReadOnlyAdmin):
     list_display = ("agent_name", "state", "acts_for", "prompt", "created", "tokens_used", "costs")
-    list_filter = ("status", AgentFilter, "created_at")
+    list_filter = ("status", AgentFilter, "created_at", "from_cache")
     list_select_related = ("user",)
     ordering = ("-created_at",)
     sortable_by = ("created",)
@@ -174,6 +175,10 @@ class AgentExecutionAdmin(ReadOnlyAdmin):
     def costs(self, execution: AgentExecution) -> str:
         return amount(execution.cost, execution.tokens_used)
 
+    @admin.display(description=_("charge"))
+    def charges(self, execution: AgentExecution) -> str:
+        return charged(execution.charge, execution.tokens_used)
+
     @admin.display(description=_("given"))
     def given(self, execution: AgentExecution) -> SafeString:
         return block(execution.given)
@@ -207,6 +212,7 @@ def _surroundings(execution: AgentExecution) -> dict[str, Any]:
                 "state": badge(child.status, child.get_status_display()),
                 "work": seconds(child.execution_time),
                 "cost": amount(child.cost, child.tokens_used),
+                "charge": charged(child.charge, child.tokens_used),
             }
             for child in children[:RELATED]
         ],

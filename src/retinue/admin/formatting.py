@@ -12,6 +12,8 @@ from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from retinue.budgets.units import Unit
+
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.utils.safestring import SafeString
 
+    from retinue.budgets.accounts import Balance
     from retinue.executions.models import AgentExecution
 
 NOTHING = "–"
@@ -67,7 +70,41 @@ def amount(value: Decimal | None, tokens: int) -> str:
     """A cost. One that is not known is never shown as nothing; before any token there is none."""
     if value is None:
         return _("unknown") if tokens else NOTHING
+    return figure(value)
+
+
+def charged(value: Decimal | None, tokens: int) -> str:
+    """A charge, with the name of the site's credits. See amount()."""
+    said = amount(value, tokens)
+    return said if value is None else f"{said} {Unit.CREDITS.shown}"
+
+
+def figure(value: Decimal) -> str:
+    """An amount as it is kept, without zeros behind its last digit."""
     return f"{value.normalize():f}"
+
+
+def change(value: Decimal) -> str:
+    """By how much something went up or down; empty where it did not."""
+    return f"{value.normalize():+f}" if value else ""
+
+
+def usage_bar(state: Balance) -> SafeString:
+    """How much of a budget is used, in per cent, and as a bar that shows what is held, too."""
+    limit = float(state.limit)
+    used = min(100 * float(state.spent) / limit, 100.0) if limit else 0.0
+    held = min(100 * float(state.reserved) / limit, 100 - used) if limit else 0.0
+    return format_html(
+        '{} %<svg class="retinue-bar{}" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="retinue-bar-whole" x="0" y="0" width="100" height="6" />'
+        '<rect class="retinue-bar-part" x="0" y="0" width="{}" height="6" />'
+        '<rect class="retinue-bar-held" x="{}" y="0" width="{}" height="6" /></svg>',
+        localize(state.percent),
+        " retinue-full" if state.available <= 0 else "",
+        f"{used:.2f}",
+        f"{used:.2f}",
+        f"{held:.2f}",
+    )
 
 
 def who(execution: AgentExecution) -> str:

@@ -1,4 +1,4 @@
-"""Pages on rows that only the engine writes."""
+"""Pages on tables that may be long, and on rows that nobody writes by hand."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return self._found > COUNTED
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows to look at, without adding, changing and deleting, and without counting them all."""
+class LongTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows of Retinue's own database, without counting them all."""
 
-    actions = None
     paginator = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
@@ -50,6 +49,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).using(get_settings().database)
+
+
+class ReadOnlyAdmin(LongTableAdmin):
+    """Rows to look at, without adding, changing and deleting."""
+
+    actions: list[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

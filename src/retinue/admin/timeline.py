@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from retinue.admin.formatting import amount, pretty, seconds, shortened
+from retinue.admin.formatting import amount, charged, pretty, seconds, shortened
 from retinue.executions.states import StepKind
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class TimelineRow:
     duration: str
     tokens: str
     cost: str
+    charge: str
     left: str
     width: str
 
@@ -79,6 +80,7 @@ def _row(step: ExecutionStep, began: datetime, whole: float) -> TimelineRow:
         duration=seconds(step.duration),
         tokens=f"{step.input_tokens} + {step.output_tokens}" if tokens else "",
         cost=amount(step.cost, tokens) if is_model else "",
+        charge=charged(step.charge, tokens) if is_model else "",
         left=f"{left:.2f}",
         width=f"{width:.2f}",
     )

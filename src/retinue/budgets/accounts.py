@@ -210,8 +210,8 @@ def hold(
 
     What is not settled is given back at the end; should the process die, after `seconds`.
     """
-    steps = _positive(amount, Unit(unit))
     budgets = _budgets(owner, unit)
+    steps = _positive(amount, Unit(unit := owner.unit if isinstance(owner, Budget) else unit))
     alias = get_settings().database
     now = timezone.now()
     row = HoldRow(reason=reason[:200], created_at=now, expires_at=now + timedelta(seconds=seconds))

@@ -62,7 +62,7 @@ class Book:
     """Use inside a transaction: `open`, then any number of changes, then `close`."""
 
     alias: str
-    now: datetime = field(default_factory=timezone.now)
+    now: datetime = field(default_factory=lambda: timezone.now())
     _accounts: dict[int, Account] = field(default_factory=dict)
     _current: dict[int, Account] = field(default_factory=dict)
     _entries: list[dict[str, Any]] = field(default_factory=list)
@@ -123,6 +123,8 @@ class Book:
     ) -> list[Portion]:
         """Use what was held in one budget, and give the rest back but for `keep`, as far as there is room.
 
+        Nothing is kept in a period that is over: what is asked for after it belongs to the next.
+
         Always succeeds: what was used is a fact. What goes beyond the hold is an overage. Gives what stays held.
         """  # fmt: skip
         left, kept = used, []
@@ -131,8 +133,8 @@ class Book:
             spent = min(left, portion.steps)
             left -= spent
             stays = 0
-            if keep and number == len(held):
-                stays = max(0, min(keep, account.available + portion.steps - spent, keep))
+            if number == len(held) and self._current.get(account.budget_id) is account:
+                stays = max(0, min(keep, account.available + portion.steps - spent))
             if spent or stays != portion.steps:
                 kind = Kind.SETTLE if spent else Kind.RELEASE
                 self._enter(
@@ -181,9 +183,14 @@ class Book:
         self._enter(self._current[budget_id], Kind.GRANT, granted=steps, reason=reason, made_by=made_by)
 
     def adjust(self, budget_id: int, steps: int, *, reason: str, made_by: str = "") -> None:
-        """Correct what was used, up or down; never below nothing."""
+        """Correct what was used, up or down; never below nothing. What goes up beyond the limit is an overage."""
         account = self._current[budget_id]
-        self._enter(account, Kind.ADJUST, spent=max(steps, -account.spent), reason=reason, made_by=made_by)
+        over = max(steps - max(account.available, 0), 0)
+        if steps != over:
+            steps = max(steps - over, -account.spent)
+            self._enter(account, Kind.ADJUST, spent=steps, reason=reason, made_by=made_by)
+        if over:
+            self._overage(account, over, reference=None, reason=reason, made_by=made_by)
 
     def spent(self, budget_id: int) -> int:
         """What was used of a budget in the period that is now."""
@@ -242,9 +249,9 @@ class Book:
 
 def exceeded(unit: Unit, needed: int, available: int) -> BudgetExceeded:
     """What is told to somebody whose budget does not reach."""
-    left = unit.describe(max(available, 0))
+    available = max(available, 0)
     return BudgetExceeded(
-        f"The budget does not reach: this needs up to {unit.describe(needed)}, and {left} are left.",
+        f"The budget does not reach: this needs up to {unit.describe(needed)}, and {unit.describe(available)} are left.",
         unit=unit.value,
         needed=unit.to_amount(needed),
         available=unit.to_amount(available),

@@ -78,6 +78,17 @@ class Span(models.TextChoices):
             case Span.DAY:
                 return f"{today:%Y-%m-%d}"
 
+    def begins(self, now: datetime) -> date | None:
+        """The first day of the period that a moment lies in; None where it never began."""
+        today = timezone.localdate(now, timezone.get_default_timezone())
+        match self:
+            case Span.TOTAL:
+                return None
+            case Span.MONTH:
+                return today.replace(day=1)
+            case Span.DAY:
+                return today
+
     def ends(self, now: datetime) -> date | None:
         """The first day after the period that a moment lies in; None where it never ends."""
         today = timezone.localdate(now, timezone.get_default_timezone())

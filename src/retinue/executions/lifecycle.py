@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from retinue.conf import get_settings
-from retinue.executions.models import AgentExecution
-from retinue.executions.states import OPEN, Status
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.states import OPEN, Status, StepKind
 from retinue.signals import execution_finished
+
+AMOUNTS = ("cost", "charge")
 
 at_end: list[Callable[[str, UUID], None]] = []
 """What else ends with a run that is ended from outside, in the same transaction: `(alias, root id)`."""
@@ -42,7 +45,7 @@ def _end(execution: AgentExecution, status: Status, code: str, message: str) -> 
             **final, error_code=code, error_message=message, lease_token=None
         )
         if ended:
-            rows.filter(Q(root_id=execution.root_id), ~Q(parent=None), status__in=OPEN).update(**final)
+            _sum_up(alias, execution.root_id, **final)
             close_questions(alias, execution.root_id, now)
             for close in at_end:
                 close(alias, execution.root_id)
@@ -50,6 +53,24 @@ def _end(execution: AgentExecution, status: Status, code: str, message: str) -> 
         root = rows.get(pk=execution.root_id)
         transaction.on_commit(lambda: execution_finished.send(AgentExecution, execution=root), using=alias)
     return bool(ended)
+
+
+def _sum_up(alias: str, root_id: UUID, **final: Any) -> None:
+    """End what hangs on a root, and write what the root and each of those had used on record until now."""
+    family = AgentExecution.objects.using(alias).filter(root_id=root_id)
+    for row in family.filter(Q(parent=None) | Q(status__in=OPEN)):
+        requests = ExecutionStep.objects.using(alias).filter(execution__root=root_id, kind=StepKind.MODEL)
+        if row.path:
+            requests = requests.filter(Q(execution=row.pk) | Q(execution__path__startswith=f"{row.path}/"))
+        found = requests.order_by().aggregate(
+            asked=Count("pk"),
+            tokens=Sum(F("input_tokens") + F("output_tokens"), default=0),
+            **{f"{name}_known": Count(name) for name in AMOUNTS},
+            **{f"{name}_sum": Sum(name) for name in AMOUNTS},
+        )
+        # Where the price of one of them is unknown, so is the sum.
+        amounts = {name: found[f"{name}_sum"] if found[f"{name}_known"] == found["asked"] else None for name in AMOUNTS}
+        family.filter(pk=row.pk).update(tokens_used=found["tokens"], **amounts, **(final if row.path else {}))
 
 
 def close_questions(alias: str, root_id: UUID, now: datetime) -> None:

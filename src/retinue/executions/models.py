@@ -82,6 +82,9 @@ class AgentExecution(models.Model):
     )
     charge = AmountField(_("charge (credits)"), null=True, blank=True)
     quality_score = models.FloatField(_("quality score"), null=True, blank=True, help_text=_("0 to 100."))
+    from_cache = models.BooleanField(
+        _("from the cache"), default=False, help_text=_("Answered by an earlier run, for nothing.")
+    )
 
     parent = models.ForeignKey(
         "self", verbose_name=_("parent"), on_delete=models.CASCADE, null=True, blank=True, related_name="children"

@@ -14,7 +14,7 @@ from pydantic_ai.messages import (
     ToolCallPart,
 )
 
-from retinue.management.text import answer_text, called, dollars, duration, printable, shortened
+from retinue.management.text import answer_text, called, duration, paid, printable, shortened
 
 if TYPE_CHECKING:
     from django.core.management.base import OutputWrapper
@@ -50,7 +50,7 @@ class Progress:
         if self._text.strip() != answer.strip():
             self._end_line()
             self._write(f"{printable(answer)}\n")
-        parts = [duration(execution.execution_time), f"{execution.tokens_used:,} tokens", dollars(execution.cost)]
+        parts = [duration(execution.execution_time), f"{execution.tokens_used:,} tokens", paid(execution.cost, execution.charge)]
         self._line(f"{execution.get_status_display()} in {', '.join(parts)}. Execution {execution.pk}")
 
     def stop(self) -> None:

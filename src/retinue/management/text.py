@@ -7,6 +7,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from retinue.budgets.units import Unit
+
 WIDTH = 160
 """How much of a value is shown on a line of progress."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -35,9 +37,13 @@ def answer_text(output: Any) -> str:
     return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)
 
 
-def dollars(cost: Decimal | None) -> str:
-    """A cost in US dollars; one that is not known says so."""
-    return "cost unknown" if cost is None else f"{cost.normalize():f} USD"
+def paid(cost: Decimal | None, charge: Decimal | None) -> str:
+    """A cost in US dollars, and the charge in the site's credits if there is one; what is not known says so."""
+    credits = f"{charge.normalize():f} {Unit.CREDITS.shown}" if charge is not None else ""
+    if cost is None:
+        return credits or "cost unknown"
+    dollars = f"{cost.normalize():f} USD"
+    return f"{dollars}, {credits}" if charge else dollars
 
 
 def duration(seconds: float) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pydantic_ai.messages import ModelResponse
+
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
     from pydantic_ai.usage import RequestUsage
 
     from retinue.providers.prices import Price
@@ -45,3 +48,17 @@ def report(attempt: Attempt) -> None:
     attempts = _attempts.get()
     if attempts is not None:
         attempts.append(attempt)
+
+
+def rejected(response: ModelResponse, model: Model) -> list[Attempt]:
+    """The answers that a chain had before this one and did not accept, as its own rules say."""
+    from retinue.providers.prices import price
+
+    found = []
+    for failed in response.failed_attempts or ():
+        if failed.usage is not None:
+            usage = replace(failed.usage, cost=None)  # pydantic-ai's estimate
+            answer = ModelResponse([], usage=usage, model_name=failed.model_name, provider_name=failed.provider_name)
+            name = f"{failed.provider_name}:{failed.model_name}"
+            found.append(Attempt(model=name, usage=usage, price=price(answer, model), error="rejected"))
+    return found

@@ -35,7 +35,7 @@ from pydantic_core import to_json
 
 from retinue.conf import get_settings
 from retinue.fields import UNIT, to_units
-from retinue.providers.rates import worst_rates
+from retinue.providers.rates import FREE, worst_rates
 from retinue.providers.tokens import most_tokens
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ FILE_TOKENS = 250_000
 """Any other file: a token for each of its bytes, but at most this; and this where its size is not known."""
 SERVICE_TIERS = ("service_tier", "speed")
 LONG_CACHES = ("1h", "12h", "24h")
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ def _bound(model: Model, asked: _Asked, settings: ModelSettings | None, paramete
         charge: Decimal = bound_charge(settings)
         return Bound(input_tokens=tokens, output_tokens=output, cost=None, charge=charge)
     rates = worst_rates(model, any_tier=asked.any_tier)
+    if rates is FREE:
+        return Bound(input_tokens=tokens, output_tokens=output, cost=NOTHING, charge=NOTHING)
     if rates is None:
         return Bound(input_tokens=tokens, output_tokens=output, cost=None, charge=None)
     cost = rates.cost(

@@ -31,9 +31,14 @@ class Price:
     """The provider's own charge in credits, exactly as sent."""
 
 
+FREE_PRICE = Price(cost=Decimal(0), charge=Decimal(0))
+
+
 def price(response: ModelResponse, model: Model) -> Price:
     """What this answer of this model cost: as its provider says, else as the site declares, else as published."""
     details = response.provider_details or {}
+    if not details and response.usage.cost is None and is_free(model):
+        return FREE_PRICE
     if (charge := _figure(details.get("charge"))) is not None:
         return Price(cost=None, charge=rounded(charge), provider_charge=str(details["charge"]))
     reported = response.usage.cost if response.usage.cost is not None else _figure(details.get("cost"))
@@ -63,7 +68,7 @@ def _computed(usage: RequestUsage, model: Model, response: ModelResponse | None)
     if cost is None:
         return Price(cost=None)
     if is_free(model):
-        return Price(cost=cost, charge=cost)
+        return FREE_PRICE
     if response is not None:
         response.usage.cost = cost  # pydantic-ai would look for it once more
     return _in_dollars(cost)

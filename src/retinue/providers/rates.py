@@ -213,7 +213,7 @@ def _worst(prices: tuple[ModelPrice, ...]) -> WorstRates | None:
 
 
 def _kind(key: str) -> str | None:
-    if key in ("input_mtok", "cache_write_mtok", "cache_write_5m_mtok"):
+    if key in ("input_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_5m_mtok"):
         return "input"
     if key == "cache_write_1h_mtok":
         return "long_cache"

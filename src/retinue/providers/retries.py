@@ -45,7 +45,7 @@ def _may_succeed(error: ModelAPIError) -> bool:
     return isinstance(error, ModelConnectionError)
 
 
-def may_be_billed(error: Exception) -> bool:
+def may_be_billed(error: BaseException) -> bool:
     """Whether the provider may bill a request that failed: it was sent, and no status came back."""
     if isinstance(error, ModelHTTPError):
         return error.in_stream

@@ -54,8 +54,8 @@ class ServedModel(WrapperModel):
         self.declared_price = declared_price
         self.is_own_server = is_own_server
         """Whether the site named a server and no provider: what a provider publishes is not its price."""
-        self.has_successor = False
-        """Whether a chain goes on to another model where this one fails: then nobody else hears of the failure."""
+        self.in_chain = False
+        """Whether a chain asks it: then nobody else hears of a failure before the first word."""
         self._settings_given = cast(ModelSettings, dict(settings or {}))
 
     @property
@@ -99,8 +99,8 @@ class ServedModel(WrapperModel):
                 attempt += 1
             try:
                 yield stream
-            except ModelAPIError as error:
-                if self.has_successor and not stream.get().parts:
+            except BaseException as error:
+                if self.in_chain and not stream.get().parts:
                     self._report(error, stream)
                 raise
 
@@ -127,14 +127,14 @@ class ServedModel(WrapperModel):
         """Wait until the request may be made again. Raises the error where it may not."""
         pause = pause_before_retry(error, attempt) if attempt < retries else None
         if pause is None:
-            if self.has_successor:
+            if self.in_chain:
                 self._report(error)
             raise error
         self._report(error)
         logger.warning("%s: %s; asked again in %.1f s.", self.model_id, reason(error), pause)
         await asyncio.sleep(pause)
 
-    def _report(self, error: ModelAPIError, stream: StreamedResponse | None = None) -> None:
+    def _report(self, error: BaseException, stream: StreamedResponse | None = None) -> None:
         """Have what a failed request used counted, where it used anything or nobody knows."""
         usage = RequestUsage() if stream is None else stream.usage
         if stream is not None and (usage.input_tokens or usage.output_tokens):
@@ -154,7 +154,7 @@ class ModelChain(FallbackModel):
         self.name = name
         for model in self.models:
             if isinstance(model, ServedModel):
-                model.has_successor = True
+                model.in_chain = True
 
     async def request(
         self,

@@ -33,6 +33,7 @@ from retinue.agents.policy import (
 )
 from retinue.conf import get_settings
 from retinue.runtime.definition import digest_of
+from retinue.runtime.response_cache import checked_seconds
 from retinue.runtime.run import current_frame
 from retinue.runtime.steps.durability import Durability
 
@@ -54,7 +55,8 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
 
     `permission`: a Django permission, AUTHENTICATED, PUBLIC, or None for superusers and the system.
     `timeout`: seconds of work, waiting left out. `max_cost`: US dollars; `max_credits`: credits. `model`: a string,
-    an instance, or None for `RETINUE["MODEL"]`. Everything else is as in `pydantic_ai.Agent`.
+    an instance, or None for `RETINUE["MODEL"]`. `cache`: seconds for which the same question of the same user gets the
+    same answer, for nothing. Everything else is as in `pydantic_ai.Agent`.
     """
 
     is_retinue_agent = True
@@ -70,6 +72,7 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         timeout: float | None = None,
         max_cost: Decimal | None = None,
         max_credits: Decimal | None = None,
+        cache: float | None = None,
         capabilities: Sequence[AgentCapability[DepsT]] = (),
         **options: Any,
     ) -> None:
@@ -90,6 +93,7 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         self.timeout = timeout
         self.max_cost = max_cost
         self.max_credits = max_credits
+        self.cache = checked_seconds(cache)
         self._model_name = model if isinstance(model, str) else None
         self._output_type = output_type
 
@@ -210,10 +214,10 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
     ) -> AgentResult[OutputT]:
         """Run the agent and wait for its result. Inside a tool with effects="delegate": a child of that run.
 
-        `options`: model, message_history, model_settings, usage_limits, timeout, max_cost, max_credits, key. `wait`:
-        go on waiting while the run waits for a person. Raises ExecutionWaiting, ExecutionFailed or
-        ExecutionCancelled, each with its `.execution`; BudgetExceeded where the budget does not reach for the first
-        request; AgentPermissionDenied, InvalidInput and TransactionOpen before anything is stored.
+        `options`: model, message_history, model_settings, usage_limits, timeout, max_cost, max_credits, key, cache
+        (seconds, or False). `wait`: go on waiting while the run waits for a person. Raises ExecutionWaiting,
+        ExecutionFailed or ExecutionCancelled, each with its `.execution`; BudgetExceeded where the budget does not
+        reach for the first request; AgentPermissionDenied, InvalidInput and TransactionOpen before anything is stored.
         """
         from retinue.runtime.calls import run
 

@@ -19,6 +19,8 @@ def explain(error: BaseException) -> tuple[str, str]:
             return "usage_limit", f"The run reached a limit of its usage: {error.message}"
         case ModelHTTPError(status_code=401 | 403):
             return "model_authentication", f"The provider of {error.model_name} refused the key."
+        case ModelHTTPError(status_code=402):
+            return "model_funds", f"The account at the provider of {error.model_name} has not enough funds for this."
         case ModelHTTPError(status_code=429):
             return "model_rate_limit", f"The provider of {error.model_name} has had too many requests."
         case ModelHTTPError():

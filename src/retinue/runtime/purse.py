@@ -22,7 +22,7 @@ SPARE = 4
 class Used:
     """What a request used. None: nobody knows."""
 
-    tokens: int
+    tokens: int | None
     cost: Decimal | None
     charge: Decimal | None
 

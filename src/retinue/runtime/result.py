@@ -35,6 +35,11 @@ class AgentResult(Generic[OutputT_co]):
         return cost
 
     @property
+    def from_cache(self) -> bool:
+        """Whether an earlier run answered."""
+        return self.execution.from_cache
+
+    @property
     def execution_time(self) -> float:
         """Seconds of work; waiting is left out."""
         return self.execution.execution_time

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retinue.runtime.agent import DjangoAgent
     from retinue.runtime.grants import Grants
     from retinue.runtime.loop.bridge import Bridge
+    from retinue.runtime.response_cache import Question
     from retinue.runtime.steps.transaction import ToolTransaction
 
 
@@ -99,6 +100,8 @@ class Run:
     transactions: set[ToolTransaction] = field(default_factory=set)
     questions: list[Approval] = field(default_factory=list)
     parked_paths: list[str] = field(default_factory=list)
+    acted: bool = False
+    """A tool was called that may do something to the world."""
     wake_at: datetime | None = None
     inherited: dict[str, Any] = field(default_factory=dict)
     """What the hooks of `RETINUE["CONTEXT"]` captured."""
@@ -121,9 +124,13 @@ class Run:
         """Seconds of work so far, those before earlier waits included."""
         return self.execution.execution_time + (time.monotonic() - self.started)
 
+    def spent_under(self, path: str) -> list[Spending]:
+        """By the execution at this path and those below it; by all of the run where it is empty."""
+        return [s for s in self.spendings if not path or s.path == path or s.path.startswith(f"{path}/")]
+
     def used(self, path: str) -> dict[str, Any]:
         """Tokens, cost and charge of everything under a path; None where anything of it is unknown."""
-        mine = [s for s in self.spendings if s.path.startswith(path)]
+        mine = self.spent_under(path)
         return {
             "tokens_used": sum(s.tokens for s in mine),
             "cost": total([s.cost for s in mine]),
@@ -151,6 +158,8 @@ class Frame:
     seen: Counter[str] = field(default_factory=Counter)
     deps: Any = None
     pending: asyncio.Future[Any] | None = None
+    question: Question | None = None
+    """Where the agent has its answers cached."""
 
     def place(self, base: str) -> str:
         """The key of the next unit at this place."""

@@ -41,10 +41,11 @@ from retinue.runtime.journal.payload import storable
 from retinue.runtime.journal.statements import Ending, StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.journal.writer import is_away
+from retinue.runtime.response_cache import FREE, CachedAnswer, Question, is_shared
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
 from retinue.runtime.steps.model_requests import last_step
-from retinue.runtime.steps.stakes import last_accounting
+from retinue.runtime.steps.stakes import last_accounting, settle_lost
 from retinue.signals import execution_finished
 
 logger = logging.getLogger("retinue.runs")
@@ -66,6 +67,14 @@ async def execute(run: Run, agent: DjangoAgent[Any, Any], live: Live | None = No
         points.reach(points.RESUMED)
     frame = Frame(run=run, agent=agent, execution_id=run.id)
     try:
+        return await _to_next_stop(run, agent, frame, live)
+    finally:
+        if frame.question is not None:
+            await frame.question.close()
+
+
+async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, live: Live) -> AgentResult[Any]:
+    try:
         result = await _guarded(run, agent, frame, live)
     except HandedBack:
         await _end(run, Ending(status=Status.QUEUED, **_place(run)))
@@ -83,7 +92,8 @@ async def execute(run: Run, agent: DjangoAgent[Any, Any], live: Live | None = No
             await _park(run)
         await _fail(run, error)
     output = storable(from_json(to_json(result.output)))
-    ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **_place(run))
+    used = _place(run) | (FREE if isinstance(result, CachedAnswer) else {})
+    ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **used)
     try:
         await _end(run, ending, last=await last_step(frame))
     except Exception as error:
@@ -91,6 +101,8 @@ async def execute(run: Run, agent: DjangoAgent[Any, Any], live: Live | None = No
             raise
         await _fail(run, error)  # the database does not take its last step
     run.execution.output_data = output
+    if frame.question is not None and not ending.from_cache:
+        frame.question.keep(output, result.output)
     await _announce(run)
     return AgentResult(output=result.output, execution=run.execution, messages=result.all_messages())
 
@@ -109,6 +121,11 @@ async def _guarded(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, live: L
     run.inherited = given.get("context", {})
     with restored(run.inherited):
         async with _limited(None if timeout is None else timeout - run.execution.execution_time), _surroundings(frame):
+            if (seconds := options.get("cache", agent.cache)) and is_shared(run, agent):
+                frame.question = Question(frame=frame, seconds=seconds, options=options)
+                if (answer := await frame.question.answer()) is not None:
+                    await frame.question.tell(answer, deps, live.event_handler)
+                    return answer
             return await call_agent(frame, given["prompt"], deps, options, live)
 
 
@@ -231,11 +248,19 @@ async def _end(run: Run, ending: Ending, questions: Any = (), last: WriteStep | 
     run.ending = True
     step = None if last is None else last.row
     accounting = last_accounting(run, last)
-    await run.bridge.journal.write(End(run=run, ending=ending, approvals=questions, step=step, accounting=accounting))
+    try:
+        await run.bridge.journal.write(
+            End(run=run, ending=ending, approvals=questions, step=step, accounting=accounting)
+        )
+    except LeaseLost:
+        if last is not None:
+            settle_lost(run, last)
+        raise
     execution = run.execution
     for name in ("status", "error_code", "error_message", "completed_at", "run_after", "execution_time"):
         setattr(execution, name, getattr(ending, name))
     execution.tokens_used, execution.cost, execution.charge = ending.tokens_used, ending.cost, ending.charge
+    execution.from_cache = ending.from_cache
     run.lost = True  # the lease is given up
 
 

@@ -22,12 +22,23 @@ from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.runtime.context import capture
 from retinue.runtime.journal.payload import storable
+from retinue.runtime.response_cache import checked_seconds
 from retinue.types import Principal
 
 if TYPE_CHECKING:
     from retinue.runtime.agent import DjangoAgent
 
-STORED = ("model", "message_history", "model_settings", "usage_limits", "timeout", "max_cost", "max_credits", "key")
+STORED = (
+    "model",
+    "message_history",
+    "model_settings",
+    "usage_limits",
+    "timeout",
+    "max_cost",
+    "max_credits",
+    "key",
+    "cache",
+)
 """What `run` and `enqueue` take beside the prompt: it is stored, so that it survives a resume."""
 
 
@@ -137,6 +148,7 @@ def _stored(values: dict[str, Any]) -> dict[str, Any]:
             values["message_history"] = ModelMessagesTypeAdapter.dump_python(values["message_history"], mode="json")
         if isinstance(values.get("usage_limits"), UsageLimits):
             values["usage_limits"] = {k: v for k, v in asdict(values["usage_limits"]).items() if v is not None}
+        checked_seconds(values.get("cache"))
         for name in ("max_cost", "max_credits"):
             if name in values:
                 values[name] = str(Decimal(str(values[name])))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from retinue.agents.registry import get_agent, registered
-from retinue.errors import ExecutionError
+from retinue.errors import BudgetExceeded, ExecutionError
 from retinue.executions.models import AgentExecution
 from retinue.runtime.calls import run_claimed, transaction_state
 from retinue.runtime.journal.claim import Claim
@@ -27,7 +27,7 @@ def run_queued(*agents: Any) -> list[AgentExecution]:
             *await bridge.journal.write(Claim(limit=100, due=True)),
         ]:
             for run in claimed:
-                with suppress(ExecutionError):
+                with suppress(ExecutionError, BudgetExceeded):
                     await run_claimed(bridge, run, get_agent(run.execution.agent_name))
                 ran.append(run.id)
         return ran

@@ -16,8 +16,9 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from retinue.agents.registry import all_agents, get_agent
+from retinue.budgets.accounts import release_expired
 from retinue.conf import get_settings
-from retinue.errors import ExecutionError, UnknownAgent
+from retinue.errors import BudgetExceeded, ExecutionError, UnknownAgent
 from retinue.executions.states import Status
 from retinue.runtime.calls import run_claimed
 from retinue.runtime.journal.claim import Claim
@@ -31,6 +32,8 @@ from retinue.workers.sweep import fail_hopeless, has_queued
 logger = logging.getLogger("retinue.worker")
 
 SWEEP_SECONDS = 1.0
+HOLDS_SECONDS = 60.0
+"""How often a worker looks for holds that the site's own code forgot."""
 
 
 class Worker:
@@ -52,6 +55,7 @@ class Worker:
         self._record = WorkerRecord(self.name, embedded, self.queues, concurrency)
         self._stopping = False
         self._away = False
+        self._released = -HOLDS_SECONDS
         self._wake: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._alone: asyncio.Task[Any] | None = None
@@ -129,6 +133,9 @@ class Worker:
             await self._keep(self._record.seen, len(self._tasks))
         mine = self._engine.active_ids()
         await self._keep(fail_hopeless, self._engine.alias, mine)
+        if time.monotonic() - self._released >= HOLDS_SECONDS:
+            self._released = time.monotonic()
+            await self._keep(release_expired, self._engine.alias)
         claimed, agents = 0, self._served
         if not agents:
             return 0
@@ -168,7 +175,7 @@ class Worker:
             return
         try:
             await run_claimed(self._engine.bridge, run, agent)
-        except ExecutionError:
+        except (ExecutionError, BudgetExceeded):
             pass  # it is on record
         except (DatabaseError, InterfaceError):
             logger.warning("Execution %s could not be written down; its lease will lapse.", run.id)

@@ -1,4 +1,4 @@
-"""The two logins of the demonstration shop."""
+"""The two logins of the demonstration shop, and what their runs may cost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 from apps.users.models import User
+from retinue.budgets.models import Budget
 
 GROUP = "Catalogue"
 GROUP_PERMISSIONS = (
     Q(content_type__app_label="products", codename__startswith="view_")
     | Q(content_type__app_label="products", codename="change_product")
     | Q(content_type__app_label="retinue", codename__startswith="view_")
-    | Q(content_type__app_label="retinue", codename="decide_approval")
+    | Q(content_type__app_label="retinue", codename__in=["decide_approval", "change_budget"])
 )
 
 
@@ -42,6 +43,23 @@ STAFF = Login(
     is_staff=True,
 )
 LOGINS = (CUSTOMER, STAFF)
+
+STAFF_LIMIT, EVERYONE_LIMIT = 2, 10
+"""US dollars a month."""
+
+
+def create_budgets() -> int:
+    """Make missing budgets: one for the staff's group and one for everyone. Returns how many were made."""
+    group, _ = Group.objects.get_or_create(name=GROUP)
+    owners = {("group", str(group.pk)): STAFF_LIMIT, ("everyone", ""): EVERYONE_LIMIT}
+    made = 0
+    for (owner_type, owner_key), limit in owners.items():
+        steps = Budget.Unit.USD.to_steps(limit)
+        _, created = Budget.objects.get_or_create(
+            owner_type=owner_type, owner_key=owner_key, unit="usd", period="month", defaults={"limit_steps": steps}
+        )
+        made += created
+    return made
 
 
 def create_logins() -> int:

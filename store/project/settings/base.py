@@ -100,4 +100,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
-RETINUE = {"MODEL": env.str("RETINUE_MODEL", default="offline:default")}
+RETINUE = {
+    "MODEL": env.str("RETINUE_MODEL", default="offline:default"),
+    # The offline model costs nothing. With a price, in dollars for a million tokens, budgets have something to show.
+    "PRICES": {"offline:default": {"input": "3", "output": "15"}},
+}

@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Asked:
     path: str
     authorization: str | None
     body: Any
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 def guide_answer(charge: str = CHARGE, **more: Any) -> str:

@@ -88,6 +88,18 @@ async def test_query_of_a_named_model_of_a_node(node, client):
     )
 
 
+async def test_answer_is_left_as_it_is_even_where_the_key_is_a_word_of_it(node, client):
+    async with client(node, api_key="light") as prsm:
+        assert (await prsm.query("Why?", "7")).final_answer == ANSWER
+
+
+async def test_any_text_can_be_sent(server, client):
+    prompt = "half \ud83d, whole 😀, \x00, \u2028"
+    async with client(server) as prsm:
+        await prsm.query(prompt, "7")
+    assert server.last["prompt"] == prompt
+
+
 async def test_address_may_have_a_path(guide, client):
     async with client(guide, base_url=f"{guide.url}/ai/") as prsm:
         with pytest.raises(NotSupportedError):
@@ -245,7 +257,7 @@ async def test_ping(server, client, caplog, reply, up):
 
 async def test_ping_of_a_service_that_hangs_or_is_not_there(guide, client):
     guide.say(Reply(hang=True))
-    async with client(guide, timeout=0.05) as prsm:
+    async with client(guide, timeout=0.2) as prsm:
         assert await prsm.ping() is False
     assert len(guide.asked) == 1
     with nobody() as url:

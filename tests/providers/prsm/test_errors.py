@@ -152,13 +152,26 @@ async def test_code_that_is_none_is_left_out(guide, client):
     assert (found.error_code, found.field, found.details) == ("", "", {})
 
 
-@pytest.mark.parametrize("echo", [lambda key: error("INVALID_API_KEY", key, key=key), lambda key: {"detail": [key]}])
-async def test_key_and_address_stay_out_of_what_is_shown(server, client, echo):
-    server.say(Reply(401, echo(KEY)))
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, error("INVALID_API_KEY", f"{KEY} is wrong", **{KEY: [{"key": KEY}]})),
+        (401, {"detail": [f"Bearer {KEY}"]}),
+        (401, {"detail": KEY}),
+    ],
+)
+async def test_key_and_address_stay_out_of_what_is_shown(server, client, status, body):
+    server.say(Reply(status, body))
     found, _ = await refused(client, server)
     shown = "".join(traceback.format_exception(found)) + repr(found.details) + repr(vars(found))
     assert KEY not in shown
     assert server.url not in shown
+
+
+async def test_key_stays_out_of_a_failure_without_a_status(node, client):
+    node.say(Reply(200, {"success": False, "error": f"{KEY} is wrong"}))
+    found, _ = await refused(client, node)
+    assert found.details == {"message": "… is wrong"}
 
 
 # --- sent again
@@ -209,17 +222,13 @@ async def test_retry_after_is_found_wherever_it_stands(server, client, headers, 
     assert (type(found), found.retry_after, asked) == (RateLimitError, 0.021, 1)
 
 
-async def test_retry_after_is_waited_for(server, client, monkeypatch):
-    waited = []
-
-    async def sleep(seconds):
-        waited.append(seconds)
-
-    monkeypatch.setattr("retinue.providers.prsm.client.asyncio.sleep", sleep)
-    server.say(Reply(429, {}, {"retry-after": "5.5"}), Reply(503, {}, {"retry-after": "0.5"}))
+async def test_retry_after_is_waited_for(server, client):
+    server.say(Reply(429, {}, {"retry-after": "0.05"}), Reply(503, {"retry_after": 0.02}))
     async with client(server) as prsm:
         await prsm.query("Why?", "7")
-    assert [5.5 <= waited[0] <= 6.05, 0.5 <= waited[1] <= 0.55, len(waited)] == [True, True, 2]
+    first, second, third = (asked.at for asked in server.asked)
+    assert second - first >= 0.05
+    assert third - second >= 0.02
 
 
 async def test_back_off_doubles_with_jitter():
@@ -234,7 +243,7 @@ async def test_back_off_doubles_with_jitter():
 
 async def test_who_asks_for_a_long_wait_is_not_waited_for():
     assert Retries().pause(RateLimitError(retry_after=LONGEST_PAUSE + 1), 0) is None
-    assert Retries().pause(RateLimitError(retry_after=LONGEST_PAUSE), 0) >= LONGEST_PAUSE
+    assert LONGEST_PAUSE <= Retries().pause(RateLimitError(retry_after=LONGEST_PAUSE), 0) <= LONGEST_PAUSE * 1.1
 
 
 # --- connections
@@ -242,7 +251,7 @@ async def test_who_asks_for_a_long_wait_is_not_waited_for():
 
 async def test_timeout_after_the_request_was_sent_is_never_repeated(server, client):
     server.say(Reply(hang=True))
-    found, asked = await refused(client, server, timeout=0.05)
+    found, asked = await refused(client, server, timeout=0.2)
     assert (type(found), asked) == (OutcomeUnknownError, 1)
     assert str(found) == (
         "PRSM was asked but did not answer to the end; it may have charged for it, so it is not asked again."

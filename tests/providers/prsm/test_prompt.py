@@ -3,12 +3,13 @@
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.messages import (
+    CachePoint,
     ImageUrl,
     InstructionPart,
     ModelRequest,
     ModelResponse,
-    RetryFeedbackPart,
     SystemPromptPart,
+    TextContent,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -30,9 +31,9 @@ def test_prompt_alone_is_sent_as_it_is():
 
 
 def test_instructions_come_first():
-    assert prompt_text([asked("Why?")], [InstructionPart(content="Be brief."), InstructionPart(content="Be kind.")]) == (
-        "# Instructions\n\nBe brief.\n\nBe kind.\n\n# Request\n\nWhy?"
-    )
+    assert prompt_text(
+        [asked("Why?")], [InstructionPart(content="Be brief."), InstructionPart(content="Be kind.")]
+    ) == ("# Instructions\n\nBe brief.\n\nBe kind.\n\n# Request\n\nWhy?")
 
 
 def test_instructions_of_the_last_request_and_the_system_prompt():
@@ -60,8 +61,9 @@ def test_history_has_what_was_said_and_found():
 
 
 def test_several_texts_are_one_request():
-    retry = ModelRequest(parts=[RetryFeedbackPart("Shorter.")])
-    assert prompt_text([asked("One.", ["Two.", "Three."]), retry], None) == "One.\n\nTwo.\n\nThree.\n\nShorter."
+    assert prompt_text([asked("One.", ["Two.", CachePoint(), TextContent("Three.")]), asked("Four.")], None) == (
+        "One.\n\nTwo.\n\nThree.\n\nFour."
+    )
 
 
 def test_pictures_are_refused():

@@ -132,7 +132,7 @@ async def test_cut_stream_is_never_repeated(server, client, cut, count):
 async def test_stream_that_stops_is_never_repeated(server, client):
     first = guide_events(*PIECES)[:2] if server.dialect == "guide" else node_events(*PIECES)[:1]
     server.say(Reply(events=first, hang=True))
-    async with client(server, timeout=0.05) as prsm:
+    async with client(server, timeout=0.2) as prsm:
         came, problem = await read(prsm, model="gpt2")
     assert (came, type(problem), len(server.asked)) == (PIECES[:1], OutcomeUnknownError, 1)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from retinue.budgets.units import Unit
 from retinue.management.errors import in_one_sentence
 from retinue.management.leaving import exit_promptly
 from retinue.management.people import for_whom
@@ -154,7 +155,7 @@ def _wait(agent: DjangoAgent[Any, Any], prompt: str, given: dict[str, Any]) -> A
 
 
 def summary(execution: AgentExecution) -> dict[str, Any]:
-    """What `--json` prints. `cost` is in `unit`, and null where a price is not known."""
+    """What `--json` prints: `cost` in `unit`, `charge` in `charge_unit`; null where one is not known."""
     return {
         "id": str(execution.pk),
         "agent": execution.agent_name,
@@ -162,6 +163,8 @@ def summary(execution: AgentExecution) -> dict[str, Any]:
         "output": execution.output_data,
         "tokens_used": execution.tokens_used,
         "cost": None if execution.cost is None else float(execution.cost),
-        "unit": "usd",
+        "unit": Unit.USD.shown,
+        "charge": None if execution.charge is None else float(execution.charge),
+        "charge_unit": Unit.CREDITS.shown,
         "execution_time": round(execution.execution_time, 3),
     }

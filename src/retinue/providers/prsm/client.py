@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -177,7 +178,8 @@ class PRSMClient:
     async def _answer(self, question: Question) -> PRSMAnswer:
         response, began = await self._opened(self._dialect.query(question), question.timeout)
         body = await self._body(response)
-        return self._dialect.answer(body, time.monotonic() - began)
+        with self._errors():
+            return self._dialect.answer(body, time.monotonic() - began)
 
     async def _opened(self, request: Request, timeout: float) -> tuple[httpx2.Response, float]:
         """The response to a request, not yet read, and when the attempt that brought it began."""
@@ -196,31 +198,37 @@ class PRSMClient:
 
     async def _attempt(self, request: Request, timeout: float) -> httpx2.Response:
         path, body = request
-        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        with _transport_errors():
-            made = self._http.build_request("POST", path, json=body, headers=headers, timeout=timeout)
+        headers = {"content-type": "application/json"}
+        if self._key:
+            headers["authorization"] = f"Bearer {self._key}"
+        # In ASCII, which writes down any text: half a surrogate pair, too.
+        content = json.dumps(body).encode()
+        with self._errors():
+            made = self._http.build_request("POST", path, content=content, headers=headers, timeout=timeout)
             response = await self._http.send(made, stream=True)
-        if response.is_success:
-            return response
+            if response.is_success:
+                return response
+            raise refusal(response.status_code, await self._reason(response), response.headers)
+
+    async def _reason(self, response: httpx2.Response) -> dict[str, Any]:
+        """What a refusal says; nothing where it is a page of some proxy, say, or breaks off."""
         try:
-            reason = await self._body(response)
-        except PRSMError:  # a page of some proxy, say: the status is all there is
-            reason = {}
-        raise refusal(response.status_code, reason, response.headers)
+            return await self._body(response)
+        except PRSMError:
+            return {}
 
     async def _body(self, response: httpx2.Response) -> dict[str, Any]:
         async with aclosing(response):
-            with _transport_errors():
-                content = await response.aread()
-        return loads(self._without_key(content.decode(errors="replace")))
+            with self._errors():
+                return loads(await response.aread())
 
     async def _pieces(self, response: httpx2.Response, began: float) -> AsyncGenerator[str | PRSMAnswer]:
         streamed, start = "", {}
-        with _transport_errors():
+        with self._errors():
             async for event in httpx2.EventSource(response, max_event_size=MOST_EVENT_BYTES):
                 if not event.data:
                     continue
-                kind, value = self._dialect.event(event.event, loads(self._without_key(event.data)))
+                kind, value = self._dialect.event(event.event, loads(event.data))
                 if kind == "delta" and isinstance(value, str):
                     streamed += value
                     yield value
@@ -236,9 +244,20 @@ class PRSMClient:
                     return
         raise OutcomeUnknownError
 
-    def _without_key(self, text: str) -> str:
-        """A service may repeat the key that it refuses."""
-        return text.replace(self._key, "…") if self._key else text
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Broken connections and time-outs as our own errors; no error has the key, which a service may repeat."""
+        try:
+            yield
+        except _NOTHING_SENT as error:
+            raise NetworkError from error
+        except httpx2.SSEError as error:
+            raise InvalidResponseError from error
+        except httpx2.RequestError as error:
+            raise OutcomeUnknownError from error
+        except PRSMError as error:
+            error.details = _without(error.details, self._key) if self._key else error.details
+            raise
 
 
 def is_whole(value: Any) -> bool:
@@ -256,14 +275,11 @@ def _http(settings: PRSMSettings) -> httpx2.AsyncClient:
     )
 
 
-@contextmanager
-def _transport_errors() -> Iterator[None]:
-    """Broken connections and time-outs as our own errors. Their texts, which may name addresses, are left out."""
-    try:
-        yield
-    except _NOTHING_SENT as error:
-        raise NetworkError from error
-    except httpx2.SSEError as error:
-        raise InvalidResponseError from error
-    except httpx2.RequestError as error:
-        raise OutcomeUnknownError from error
+def _without(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "…")
+    if isinstance(value, dict):
+        return {_without(key, secret): _without(item, secret) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, secret) for item in value]
+    return value

@@ -12,7 +12,6 @@ from pydantic_ai.messages import (
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
-    RetryFeedbackPart,
     SystemPromptPart,
     TextContent,
     TextPart,
@@ -68,8 +67,6 @@ def _said(part: ModelRequestPart) -> Iterator[tuple[str, str]]:
         yield "User", _user_text(part)
     elif isinstance(part, ToolReturnPart):  # of an earlier model's tools
         yield f"Result of {part.tool_name}", part.model_response_str()
-    elif isinstance(part, RetryFeedbackPart):
-        yield "User", str(part.content)
 
 
 def _user_text(part: UserPromptPart) -> str:

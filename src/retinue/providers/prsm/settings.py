@@ -27,7 +27,7 @@ class PRSMSettings:
     max_retries: int = 3
     """How many times a refused attempt is made again."""
     cache_ttl: int = 300
-    """How long the assistant keeps an answer to the same prompt of the same user."""
+    """How long an answer is kept for the same prompt of the same user, by agents that cache."""
     dialect: Literal["guide", "node"] = "guide"
     """Which of PRSM's interfaces the service speaks."""
 

@@ -64,11 +64,14 @@ def keep_accounts(alias: str, operations: Sequence[Any], results: list[Any]) -> 
             for settlement in accounting.settlements
             for portion in book.settle(settlement.held, settlement.used, keep=settlement.keep, **about)
         ]
-        for budget_id, used in accounting.late:
-            book.settle_late(budget_id, used, **about)
     for accounting in accountings:
         for reference in accounting.release:
             book.release(forgotten.get(reference, []), reference=reference, reason=accounting.reason)
+    for accounting in accountings:
+        for budget_id, used in accounting.late:  # after what was held for it is given back
+            book.settle_late(
+                budget_id, used, reference=accounting.reference, step=accounting.step, reason=accounting.reason
+            )
     for position, accounting in todo:
         if accounting.wanted:
             try:

@@ -173,6 +173,7 @@ class Ending:
     cost: Decimal | None = None
     charge: Decimal | None = None
     quality_score: float | None = None
+    from_cache: bool = False
 
 
 _HOLD_POSTGRESQL = (
@@ -194,6 +195,7 @@ _ENDING_TYPES = {
     "cost": "bigint",
     "charge": "bigint",
     "quality_score": "double precision",
+    "from_cache": "boolean",
 }
 _ENDING_POSTGRESQL = (
     f"WITH step AS ({_GIVEN_STEPS}), ending AS (SELECT * FROM json_to_recordset(%s::json) AS g(id uuid, token uuid, "
@@ -227,6 +229,7 @@ def end_executions(
             None if e.cost is None else to_units(e.cost),
             None if e.charge is None else to_units(e.charge),
             e.quality_score,
+            e.from_cache,
         ]
         for e in endings
     ]
@@ -312,6 +315,7 @@ _DEFAULTS = {
     "cost": "NULL",
     "charge": "NULL",
     "quality_score": "NULL",
+    "from_cache": "false",
     "retry_of_id": "NULL",
     "attempts": "0",
 }

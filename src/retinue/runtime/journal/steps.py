@@ -88,15 +88,18 @@ class SettleLate:
             else:
                 cost, charge, tokens = found
                 rows.update(
-                    tokens_used=tokens + op.used.tokens,
-                    cost=_sum(cost, op.used.cost),
-                    charge=_sum(charge, op.used.charge),
+                    tokens_used=tokens + (op.used.tokens or 0),
+                    cost=op.sum(alias, "cost", cost, op.used.cost),
+                    charge=op.sum(alias, "charge", charge, op.used.charge),
                 )
         return [None] * len(operations)
 
-
-def _sum(earlier: Decimal | None, more: Decimal | None) -> Decimal | None:
-    return None if more is None else (earlier or Decimal(0)) + more
+    def sum(self, alias: str, name: str, earlier: Decimal | None, more: Decimal | None) -> Decimal | None:
+        """None where either is unknown; that the run had asked for nothing before is no amount, but not unknown."""
+        if earlier is not None and more is not None:
+            return earlier + more
+        asked = ExecutionStep.objects.using(alias).filter(execution__root=self.execution_id, kind=StepKind.MODEL)
+        return None if asked.filter(**{name: None}).exists() else more
 
 
 @dataclass(slots=True, kw_only=True)

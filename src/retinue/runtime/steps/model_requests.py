@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -22,6 +23,7 @@ from retinue.conf import get_settings
 from retinue.errors import MaxCostExceeded, ReplayDiverged
 from retinue.executions.states import StepKind
 from retinue.providers.attempts import Attempt, collecting
+from retinue.providers.bounds import candidates
 from retinue.providers.prices import Price, is_free, price, price_usage
 from retinue.runtime.journal.payload import (
     dump_error,
@@ -37,7 +39,16 @@ from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.purse import Stake, Used
 from retinue.runtime.run import Frame, Recorded, Spending, total
 from retinue.runtime.steps.boundary import step_boundary
-from retinue.runtime.steps.stakes import allocated, kept, limited, portions_of, settle_late, settlement, take_stakes
+from retinue.runtime.steps.stakes import (
+    allocated,
+    kept,
+    limited,
+    portions_of,
+    settle_late,
+    settle_lost,
+    settlement,
+    take_stakes,
+)
 
 PENDING_SECONDS = 0.05
 """How long an answer that nothing seems to follow may wait for the run's end."""
@@ -108,7 +119,7 @@ class JournaledModel(WrapperModel):
     def _prepare(self, settings: ModelSettings | None) -> ModelSettings | None:
         """Check what the run may still spend; give the settings of the request."""
         frame = self._frame
-        spendings = [s for s in frame.run.spendings if s.path.startswith(frame.path)]
+        spendings = frame.run.spent_under(frame.path)
         for limit, amounts, unit in (
             (frame.max_cost, [s.cost for s in spendings], "USD"),
             (frame.max_credits, [s.charge for s in spendings], get_settings().credits_name),
@@ -116,7 +127,7 @@ class JournaledModel(WrapperModel):
             known = sum((amount for amount in amounts if amount is not None), Decimal(0))
             if limit is not None and known >= limit:
                 raise MaxCostExceeded(f"The run has cost {known:f} {unit}; it was allowed {limit:f}.")
-        if self.system == "prsm":
+        if any(candidate.system == "prsm" for candidate in candidates(self.wrapped)):
             settings = allocated(frame, settings)
         return limited(frame, settings)
 
@@ -141,14 +152,20 @@ class JournaledModel(WrapperModel):
             frame.run.execution.quality_score = float(quality)
         goes_on = any(isinstance(part, ToolCallPart) for part in response.parts) and bool(parameters.function_tools)
         accounting = settlement(frame, place.stakes, used, step=place.key, goes_on=goes_on)
-        journal, step = frame.run.bridge.journal, WriteStep(run=frame.run, row=row, accounting=accounting)
+        step = WriteStep(run=frame.run, row=row, accounting=accounting)
         frame.run.grants_fresh = False
         if goes_on:
-            await journal.write(step)
+            await self._post(step)
             kept(frame.run, accounting)
         else:
             # Nothing follows, most likely, but the run's end: it takes the step along in its own transaction.
-            frame.pending = journal.post(step, within=PENDING_SECONDS)
+            frame.pending = self._post(step, within=PENDING_SECONDS)
+
+    def _post(self, step: WriteStep, within: float = 0.0) -> asyncio.Future[Any]:
+        """Have a step written; should its run have ended meanwhile, it is paid for nevertheless."""
+        written = step.run.bridge.journal.post(step, within=within)
+        written.add_done_callback(partial(settle_lost, step.run, step))
+        return written
 
     def _enter(self, row: StepRow, place: _Place, usage: RequestUsage, found: Price) -> Used:
         """Write into the row what the request used, attempts that came to nothing included."""
@@ -165,13 +182,13 @@ class JournaledModel(WrapperModel):
     async def _record_error(self, place: _Place, error: BaseException, stream: StreamedResponse | None = None) -> None:
         """Record a request that failed, or was cut off, and settle what it used until then."""
         run = self._frame.run
-        usage = RequestUsage() if stream is None else stream.usage()  # type: ignore[operator]
+        usage = RequestUsage() if stream is None else stream.usage
         known = bool(usage.input_tokens or usage.output_tokens)
         if isinstance(error, Exception):
             payload = dump_error(error)
         elif run.lost or run.cut or not isinstance(error, asyncio.CancelledError):
             if run.lost and place.stakes:
-                settle_late(self._frame, place.stakes, self._used(usage) if known else None)
+                settle_late(self._frame, place.stakes, self._used(usage) if known else Used(None, None, None))
             run.purse.put(portions_of(place.stakes))  # given back with the run
             return
         else:
@@ -186,8 +203,10 @@ class JournaledModel(WrapperModel):
         else:
             found = NOTHING
         used = self._enter(row, place, usage, found)
+        if found is UNKNOWN:
+            used = Used(None, None, None)
         step = WriteStep(run=run, row=row, accounting=settlement(self._frame, place.stakes, used, step=place.key))
-        written = run.bridge.journal.post(step)
+        written = self._post(step)
         if isinstance(error, Exception):
             await written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ from retinue.providers.prices import bound
 from retinue.runtime.journal.accounting import Accounting, Settlement
 from retinue.runtime.journal.steps import SettleLate, TakeHold, WriteStep
 from retinue.runtime.purse import SPARE, Stake, Used
+from retinue.runtime.run import LeaseLost
 
 if TYPE_CHECKING:
     from retinue.runtime.run import Frame, Run
@@ -33,9 +35,7 @@ def allocated(frame: Frame, settings: ModelSettings | None) -> ModelSettings | N
     if "context_allocation" not in given:
         left = frame.max_credits
         if left is not None:
-            spent = sum(
-                (s.charge or Decimal(0) for s in frame.run.spendings if s.path.startswith(frame.path)), Decimal(0)
-            )
+            spent = sum((s.charge or Decimal(0) for s in frame.run.spent_under(frame.path)), Decimal(0))
             left = max(left - spent, Decimal(1))
         given["context_allocation"] = int(DEFAULT_ALLOCATION if left is None else left)
     return cast(ModelSettings, given)
@@ -114,7 +114,7 @@ def last_accounting(run: Run, last: WriteStep | None) -> Accounting | None:
     """How a run's end settles its last step and gives back all that is still held, whatever way it ends."""
     accounting = None if last is None else last.accounting
     idle, run.purse.idle = run.purse.idle, []
-    if not run.purse.is_certain:
+    if run.in_flight or not run.purse.is_certain:
         return _from_ledger(run, accounting)
     if not idle:
         return accounting
@@ -124,22 +124,33 @@ def last_accounting(run: Run, last: WriteStep | None) -> Accounting | None:
 
 
 def _from_ledger(run: Run, accounting: Accounting | None) -> Accounting:
-    """The same where this process cannot be sure of what is held."""
-    late: list[tuple[int, int]] = []
-    if accounting is not None:
-        late = [(s.held[-1].budget_id, s.used) for s in accounting.settlements if s.held and s.used]
-    return Accounting(reference=run.id, release=[run.id], late=late, step="" if accounting is None else accounting.step)
+    """The same where this process cannot be sure of what is held, or where something of the run is still asked."""
+    if accounting is None:
+        return Accounting(reference=run.id, release=[run.id])
+    return Accounting(reference=run.id, release=[run.id], late=_late(accounting), step=accounting.step)
 
 
-def settle_late(frame: Frame, stakes: Sequence[Stake], used: Used | None) -> None:
+def _late(accounting: Accounting) -> list[tuple[int, int]]:
+    return [(s.held[-1].budget_id, s.used) for s in accounting.settlements if s.held and s.used]
+
+
+def settle_late(frame: Frame, stakes: Sequence[Stake], used: Used) -> None:
     """Have a request paid for that was cut off as its run was ended from outside, which gave back its hold."""
-    late = []
-    for stake in stakes:
-        steps = None if used is None else used.steps(stake.budget.unit)
-        late.append((stake.budget.budget_id, stake.held if steps is None else steps))
-    unknown = Used(tokens=0, cost=None, charge=None)
-    accounting = Accounting(reference=frame.run.id, late=late, reason="cut off")
-    frame.run.bridge.journal.post(SettleLate(execution_id=frame.run.id, accounting=accounting, used=used or unknown))
+    settlements = [_settled(stake, used, goes_on=False) for stake in stakes]
+    _post_late(frame.run, Accounting(settlements=settlements, reason="cut off"), used)
+
+
+def settle_lost(run: Run, step: WriteStep, written: asyncio.Future[Any] | None = None) -> None:
+    """The same for a request that was answered after its run had ended, so that its step is not written any more."""
+    lost = written is None or (not written.cancelled() and isinstance(written.exception(), LeaseLost))
+    if lost and step.accounting is not None:
+        row = step.row
+        _post_late(run, step.accounting, Used(row.input_tokens + row.output_tokens, row.cost, row.charge))
+
+
+def _post_late(run: Run, settled: Accounting, used: Used) -> None:
+    accounting = Accounting(reference=run.id, late=_late(settled), step=settled.step, reason="cut off")
+    run.bridge.journal.post(SettleLate(execution_id=run.id, accounting=accounting, used=used))
 
 
 def portions_of(stakes: Sequence[Stake]) -> list[Portion]:

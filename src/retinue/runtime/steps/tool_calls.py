@@ -141,6 +141,7 @@ class ToolCall:
         await settle_pending(self.frame)
         if not self.ctx.tool_call_approved and await self._wants_approval():
             raise ApprovalRequired
+        self.run.acted |= self.policy.effects in ("database", "external")
         started, started_at = time.monotonic(), timezone.now()
 
         def row(payload: bytes) -> StepRow:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 from apps.core.progress import ProgressBar
 from apps.products.demo import load_catalogue
-from apps.users.demo import LOGINS, create_logins
+from apps.users.demo import LOGINS, create_budgets, create_logins
 
 
 class Command(BaseCommand):
@@ -27,11 +27,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         made = load_catalogue(ProgressBar(self.stdout, "Demonstration data"))
         logins = create_logins() if options["logins"] else 0
+        budgets = create_budgets()
         if options["verbosity"] == 0:
             return
-        if made or logins:
+        if made or logins or budgets:
             self.stdout.write(
-                f"Made {made.categories} categories, {made.products} products, {made.reviews} reviews, {logins} logins."
+                f"Made {made.categories} categories, {made.products} products, {made.reviews} reviews, "
+                f"{logins} logins, {budgets} budgets."
             )
         else:
             self.stdout.write("All demonstration data is there already.")

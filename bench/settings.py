@@ -15,6 +15,8 @@ INSTALLED_APPS = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TIME_ZONE = "UTC"
+# No budgets but those that a figure makes itself, and a price for models that are named after it.
+RETINUE = {"DEFAULT_BUDGETS": [], "PRICES": {"function:priced": {"input": 2, "output": 10}}}
 USE_TZ = True
 LOGGING = {
     "version": 1,

@@ -176,6 +176,13 @@ def test_database_that_is_not_configured(settings):
     ]
 
 
+def test_cache_that_is_not_configured(settings):
+    settings.RETINUE = {"CACHE": "answers"}
+    assert said(run_checks(tags=["retinue"])) == [
+        ("retinue.E004", "RETINUE['CACHE'] is 'answers'.", "CACHES has: default, shared.")
+    ]
+
+
 def test_dispatcher_that_cannot_be_imported(settings):
     settings.RETINUE = {"DISPATCHER": "carrier.Pigeon"}
     assert said(check_settings()) == [

@@ -23,7 +23,7 @@ NOTE_AND_ANSWER: Turns = (CALL, ANSWER)
 DRAFT_AND_ANSWER: Turns = (DRAFT, ANSWER)
 
 
-def model_of(turns: Turns, latency: Callable[[], float] | None = None) -> FunctionModel:
+def model_of(turns: Turns, latency: Callable[[], float] | None = None, name: str | None = None) -> FunctionModel:
     """A model that gives these parts, one a turn, each after so many seconds."""
 
     async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
@@ -31,7 +31,7 @@ def model_of(turns: Turns, latency: Callable[[], float] | None = None) -> Functi
             await asyncio.sleep(latency())
         return ModelResponse(parts=[turns[turn_of(messages)]])
 
-    return FunctionModel(answer)
+    return FunctionModel(answer, model_name=name)
 
 
 def turn_of(messages: list[ModelMessage]) -> int:

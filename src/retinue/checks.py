@@ -323,7 +323,7 @@ def _limit(place: str, limit: Any, unit: Unit) -> Iterator[checks.CheckMessage]:
         yield checks.Error(f"{place} is {limit!r}.", hint="Expected: a number.", id="retinue.E003")
         return
     try:
-        hint = "It must be 0 or more." if unit.to_steps(limit) < 0 else ""
+        hint = "It must be 0 or more." if unit.to_steps(str(limit)) < 0 else ""
     except InvalidInput as error:
         hint = str(error)
     if hint:

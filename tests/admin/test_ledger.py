@@ -169,7 +169,7 @@ class TestExecution:
         shown = dict(re.findall(r'field-(costs|charges)">.*?<div class="readonly">(.*?)</div>', html, re.DOTALL))
         assert shown == {"costs": "0.25", "charges": "25 FTNS"}
         steps = html.partition('id="retinue-steps"')[2].partition("</table>")[0]
-        assert text(steps).endswith("0.25 provider: 0.25 25 FTNS")
+        assert text(steps).endswith("0.25 25 FTNS")
         (link,) = re.findall(r'href="/admin/retinue/(ledgerentry/\?[^"]*)"', html)
         assert kinds(page(link))[-1] == "Hold"
 

@@ -90,6 +90,18 @@ def test_use_of_a_model_request(execution):
     ]
 
 
+def test_figures_of_a_provider_are_kept_beside_what_was_rounded(execution):
+    amounts = {"cost": Decimal("0.5"), "provider_cost": "0.5", "charge": Decimal("8.1")}
+    step(execution, "m", 0, 1, kind="model", input_tokens=7, provider_charge="8.100000000000000001", **amounts)
+    step(execution, "n", 1, 1, kind="model", input_tokens=7, cost=Decimal("0.1"), provider_cost="0.09999999999")
+    step(execution, "o", 2, 1, kind="model", input_tokens=7, charge=Decimal(0))
+    assert [(row.cost, row.exact_cost, row.charge, row.exact_charge) for row in timeline(execution).rows] == [
+        ("0.5", "", "8.1 credits", "8.100000000000000001"),
+        ("0.1", "0.09999999999", "", ""),
+        ("unknown", "", "0 credits", ""),
+    ]
+
+
 def test_model_is_named_with_its_provider(execution):
     step(execution, "m", 0, 1, kind="model", name="offline:default", payload=b'{"parts": []}')
     (row,) = timeline(execution).rows

@@ -29,7 +29,8 @@ def table() -> str:
     for field in fields(Settings):
         kind, meaning = said[field.name]
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        cells = [f"`{field.name.upper()}`", _code(kind), _code(repr(default)), " ".join(meaning.split()).replace("|", r"\|")]
+        sentence = " ".join(meaning.split()).replace("|", r"\|")
+        cells = [f"`{field.name.upper()}`", _code(kind), _code(repr(default)), sentence]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

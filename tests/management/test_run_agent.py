@@ -63,7 +63,7 @@ class TestAnswer:
             "It costs 9.50. ",  # the scripted model says a space after each word
         ]
         assert lines[-1] == (
-            f"Completed in {execution.execution_time:.1f} s, {execution.tokens_used} tokens, cost unknown. "
+            f"Completed in {execution.execution_time:.1f} s, {execution.tokens_used} tokens, 0 USD. "
             f"Execution {execution.pk}"
         )
         assert (done.error, done.code) == ("", 0)
@@ -101,7 +101,7 @@ class TestAnswer:
             "tokens_used": execution.tokens_used,
             "cost": 0,
             "unit": "USD",
-            "charge": None,
+            "charge": 0,
             "charge_unit": "credits",
             "execution_time": round(execution.execution_time, 3),
         }
@@ -227,7 +227,7 @@ class TestBudget:
     @pytest.mark.parametrize(
         ("limit", "sentence"),
         [
-            ("0", "The budget of 0 USD is used up."),
+            ("0", "The budget does not reach: this needs up to 0.1 USD, and 0 USD are left."),
             ("0.05", "The budget does not reach: this needs up to 0.1 USD, and 0.05 USD are left."),
         ],
     )
@@ -241,7 +241,7 @@ class TestBudget:
         budget_of(user, "0.15")
         with registered(pricer(scripted([call("look", name="lamp")], "never said"))):
             done = command("run_agent", "pricer", "Look", user="ada")
-        sentence = "The budget does not reach: this needs up to 0.1 USD, and 0.05 USD are left."
+        sentence = "The budget does not reach: this needs up to 0.05 USD, and 0 USD are left."  # 0.05 are held
         assert (done.out, done.error, done.code) == ("", sentence, 1)
         assert AgentExecution.objects.get().error_code == "budget_exceeded"
 

@@ -136,9 +136,13 @@ def test_unknown_price_is_unknown_or_what_the_site_declares(settings):
 
 
 @pytest.mark.parametrize("usage", [RequestUsage(), used(0, 0, unmeasured_requests=1)])
-def test_nothing_reported_is_unknown(usage):
-    model = resolve_model("openai:gpt-5-mini")
-    assert price(answer(model, usage), model) == price_usage(usage, model) == UNKNOWN
+def test_nothing_reported_is_unknown(settings, usage):
+    for declared in ({}, {"openai:gpt-5-mini": {"input": 1, "output": 2, "request": "0.1"}}):
+        settings.RETINUE = {"PRICES": declared}
+        model = resolve_model("openai:gpt-5-mini")
+        assert price(answer(model, usage), model) == price_usage(usage, model) == UNKNOWN
+    settings.RETINUE = {"PRICES": {"openai:gpt-5-mini": {"request": "0.1"}}}
+    assert price_usage(usage, model).cost == Decimal("0.1")
 
 
 def test_figures_that_contradict_each_other_are_unknown():

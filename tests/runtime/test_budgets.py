@@ -31,7 +31,7 @@ from retinue.workers.sweep import fail_hopeless
 from retinue.workers.worker import Worker
 from tests.budgets.ledger import budget, check_settled, entries, settled_steps, spent
 from tests.death import died, resumed
-from tests.runtime.priced import CREDITS, PRICES, TOKENS, USD, priced
+from tests.priced import CREDITS, PRICES, TOKENS, USD, priced
 from tests.scripted import call, scripted
 from tests.waiting import opened, until
 

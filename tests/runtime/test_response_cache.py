@@ -57,8 +57,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def empty():
-    yield
+def empty_cache():
+    """And the language that threads have: it is part of the question, and other tests leave theirs behind."""
+    with translation.override("en-us"):
+        yield
     cache.clear()
 
 

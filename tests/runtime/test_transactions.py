@@ -10,9 +10,12 @@ from django.db.backends.signals import connection_created
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution
+from retinue.runtime.loop.engine import close_engine
 from retinue.runtime.steps import model_requests
 from retinue.workers import worker as workers
 from retinue.workers.worker import Worker
+from tests.budgets.ledger import budget, check_settled, entries
+from tests.priced import PRICES, priced
 from tests.scripted import call, scripted
 from tests.shop.models import Note
 from tests.waiting import until
@@ -82,7 +85,7 @@ def counting():
 @pytest.fixture(autouse=True)
 def patience(settings, monkeypatch):
     """On a busy machine a lease would be looked after, and the last step written, in transactions of their own."""
-    settings.RETINUE = {"HEARTBEAT_SECONDS": 60}
+    settings.RETINUE = {"HEARTBEAT_SECONDS": 60, "DEFAULT_BUDGETS": [], "PRICES": PRICES}
     monkeypatch.setattr(model_requests, "PENDING_SECONDS", 60)
 
 
@@ -111,7 +114,7 @@ def test_lone_run_with_one_tool(user):
         2,  # the tool's own row, and its step with the fence
         end(),  # the model's last answer and the end
     ]
-    assert len(ledger.reads) == 1  # the user's rights
+    assert len(ledger.reads) == 2  # the user's rights, and his budgets: none
 
 
 def test_tool_with_a_permission(user, grant):
@@ -120,7 +123,7 @@ def test_tool_with_a_permission(user, grant):
         noter(permission="shop.add_note").run_sync("Go", user=user)
     # One statement more, and no transaction: the right is read again where the tool writes, and offered anew from that.
     assert ledger.statements == [1, 1, 3, end()]
-    assert len(ledger.reads) == 1
+    assert len(ledger.reads) == 2
 
 
 def test_run_without_a_tool(user):
@@ -160,11 +163,67 @@ def test_run_through_a_worker(user, monkeypatch):
     runs = [transaction for transaction in ledger.transactions if is_of_a_run(transaction)]
     assert [len(transaction) for transaction in runs] == [
         1,  # the row, with the caller's transaction; the rights were read before
-        5,  # claimed: found, taken, read, its start noted, the user's rights
+        6,  # claimed: found, taken, read, its start noted, the user's rights, his budgets
         1,
         2,
         end(),
     ]
+
+
+def counters_and_entry():
+    """The counters are locked and read; PostgreSQL writes them together with the entry."""
+    return 2 if connections["default"].vendor == "postgresql" else 3
+
+
+def with_budget(user):
+    """A budget that was used before: the row of its period is there."""
+    mine = budget(user, "usd", 10)
+    noter(priced("ok")).run_sync("Go", user=user)
+    close_engine()  # the connections of the next one are watched from their beginning
+    return mine
+
+
+def test_budget_adds_one_transaction_to_a_lone_run(user):
+    mine = with_budget(user)
+    with counting() as ledger:
+        noter(priced([call("add_note", label="a")], "ok")).run_sync("Go", user=user)
+    more = counters_and_entry()
+    assert ledger.statements == [
+        1,
+        1 + more,  # the hold of both requests, with the lease
+        1 + more,  # the first answer, with its settlement
+        2,
+        end() + more,  # the last, with its settlement
+    ]
+    assert len(ledger.reads) == 2
+    assert entries(mine)[2:] == ["hold", "settle", "settle", "release"]
+    check_settled()
+
+
+def test_budget_adds_one_transaction_to_a_run_without_a_tool(user):
+    with_budget(user)
+    with counting() as ledger:
+        noter(priced("ok")).run_sync("Go", user=user)
+    more = counters_and_entry()
+    assert ledger.statements == [1, 1 + more, end() + more]
+    check_settled()
+
+
+def test_several_budgets_add_no_more_transactions_than_one(user):
+    budget("everyone", "tokens", 100_000)
+    budget(user, "requests", 100)
+    with_budget(user)
+    with counting() as ledger:
+        noter(priced([call("add_note", label="a")], "ok")).run_sync("Go", user=user)
+    assert len(ledger.transactions) == 5
+    check_settled()
+
+
+def test_budget_that_a_free_model_does_not_touch_adds_nothing(user):
+    budget(user, "usd", 10)
+    with counting() as ledger:
+        noter().run_sync("Go", user=user)
+    assert ledger.statements == [1, 1, 2, end()]
 
 
 def is_of_a_run(transaction):

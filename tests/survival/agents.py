@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import time
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from tests.priced import USAGE
 from tests.shop.models import Note
 from tests.torture import witness
 
@@ -54,11 +56,12 @@ async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelRespons
     witness.note("answered", execution=messages[-1].run_id, number=number)
     called = turn.split("+")
     if called[0] not in {tool.name for tool in info.function_tools}:
-        return ModelResponse(parts=[TextPart(turn)])
-    return ModelResponse(parts=[ToolCallPart(name, {}, f"c{number}{'abcdef'[i]}") for i, name in enumerate(called)])
+        return ModelResponse(parts=[TextPart(turn)], usage=copy(USAGE))
+    calls = [ToolCallPart(name, {}, f"c{number}{'abcdef'[i]}") for i, name in enumerate(called)]
+    return ModelResponse(parts=calls, usage=copy(USAGE))
 
 
-subject = DjangoAgent("subject", permission=AUTHENTICATED, model=FunctionModel(_answer))
+subject = DjangoAgent("subject", permission=AUTHENTICATED, model=FunctionModel(_answer, model_name="priced"))
 
 
 def _write(ctx: Ctx, label: str) -> None:

@@ -41,10 +41,12 @@ def test_another_goes_on_when_the_process_that_asks_is_killed(stage, user, promp
     waits = [asker.enqueue(prompt, user=user) for _ in range(5)]
     second = stage.start(**SHARED)
     stage.until(lambda: running() == 6)
-    assert len(stage.seen("asked")) == 1
     first.kill()
+    asks.refresh_from_db()  # its lease is not renewed any more
     stage.until(lambda: len(stage.seen("asked")) == 2)
-    assert stage.seen("asked")[1]["pid"] == second.pid
+    asked = stage.seen("asked")[1]
+    assert asked["pid"] == second.pid
+    assert asked["time"] >= asks.lease_expires.timestamp()
     stage.gates.open("go")
     stage.until_status("completed", asks, *waits)
     assert len(stage.seen("asked")) == 2

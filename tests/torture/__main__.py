@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,25 +35,25 @@ def main() -> NoReturn:
 
 def torture_both(kills: int, seed: int) -> int:
     """Each database in a process of its own: Django's settings name one."""
-    totals = {"lost": 0, "doubled": 0, "reasked": 0}
+    totals: Counter[str] = Counter()
     failed = False
     for database in DATABASES:
         command = [sys.executable, "-m", "tests.torture", "--database", database, "--seed", str(seed)]
         process = subprocess.Popen([*command, "--kills", str(-(-kills // 2))], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        counts = None
+        counted = False
         for line in process.stdout:
-            if found := re.fullmatch(r"lost (\d+) doubled (\d+) reasked (\d+)\n", line):
-                counts = [int(count) for count in found.groups()]
+            if re.fullmatch(r"(lost|overspent) \d+( [a-z]+ \d+)+\n", line):
+                counted = line.startswith("lost")
+                totals.update({name: int(count) for name, count in re.findall(r"([a-z]+) (\d+)", line)})
             else:
                 print(line, end="", flush=True)
         failed |= process.wait() != 0
-        if counts is None:
+        if not counted:
             print(f"{database}: the torture broke down")
-            counts = [1, 0, 0]
-        for name, count in zip(totals, counts, strict=True):
-            totals[name] += count
-    print(*(f"{name} {count}" for name, count in totals.items()))
+            totals["lost"] += 1
+    for names in (("overspent", "held"), ("lost", "doubled", "reasked")):
+        print(*(f"{name} {totals[name]}" for name in names))
     return int(failed)
 
 
@@ -90,6 +91,7 @@ def torture(database: str, kills: int, seed: int) -> int:
     if not report.is_clean:
         print(*(folder / "workers.log").read_text().splitlines()[-SHOWN:], sep="\n")
     print(f"{database}: {tormentor.tally}")
+    print(report.money)
     print(report, flush=True)
     servers.stop()
     return 0 if report.is_clean else 1

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from copy import copy
 from typing import Any
 from zlib import crc32
 
@@ -14,6 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from tests.priced import USAGE
 from tests.shop.models import Note
 from tests.torture import witness
 from tests.torture.script import turns
@@ -32,9 +34,9 @@ async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelRespons
     script = turns(*_prompt(messages).split(" "))
     if number < len(script):
         parts: list[Any] = [ToolCallPart(c.tool, _arguments(c), c.call_id) for c in script[number]]
-        return ModelResponse(parts=parts)
+        return ModelResponse(parts=parts, usage=copy(USAGE))
     given = {p.tool_call_id: p.content for m in messages for p in m.parts if isinstance(p, ToolReturnPart)}
-    return ModelResponse(parts=[TextPart(json.dumps(given))])
+    return ModelResponse(parts=[TextPart(json.dumps(given))], usage=copy(USAGE))
 
 
 def _prompt(messages: list[ModelMessage]) -> str:
@@ -47,8 +49,8 @@ def _arguments(call: Any) -> dict[str, str]:
     return {"label": call.label, **({"kind": call.kind} if call.kind else {})}
 
 
-victim = DjangoAgent("victim", permission=AUTHENTICATED, model=FunctionModel(_answer))
-helper = DjangoAgent("helper", permission=AUTHENTICATED, model=FunctionModel(_answer))
+victim = DjangoAgent("victim", permission=AUTHENTICATED, model=FunctionModel(_answer, model_name="priced"))
+helper = DjangoAgent("helper", permission=AUTHENTICATED, model=FunctionModel(_answer, model_name="priced"))
 
 
 def _note(ctx: Ctx, label: str) -> None:

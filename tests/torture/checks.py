@@ -14,7 +14,7 @@ from retinue.approvals.models import Approval
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
 from tests.shop.models import Note
-from tests.torture import witness
+from tests.torture import money, witness
 from tests.torture.script import (
     CHANGED,
     DENIAL,
@@ -34,10 +34,16 @@ class Report:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     reasked: list[str] = field(default_factory=list)
+    overspent: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.reasked)
+        return not any(vars(self).values())
+
+    @property
+    def money(self) -> str:
+        return f"overspent {len(self.overspent)} held {len(self.held)}"
 
     def __str__(self) -> str:
         return f"lost {len(self.lost)} doubled {len(self.doubled)} reasked {len(self.reasked)}"
@@ -96,6 +102,8 @@ class _Check:
         for fact in witness.noted(self._folder, "reasked"):
             if fact["pid"] not in frozen:
                 self._found.reasked.append(f"answer {fact['number']} of {fact['execution']} was asked for again")
+        self._found.overspent.extend(money.overspent())
+        self._found.held.extend(money.held())
         return self._found
 
     def _check_cancelled(self, kind: str, label: str, before: list[Any]) -> None:

@@ -16,6 +16,7 @@ from retinue.approvals.models import Approval
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
 from retinue.runtime import points
+from tests.torture import money
 from tests.torture.agents import victim
 from tests.torture.checks import Report, check, rows_of
 from tests.torture.nursery import Nursery, WorkerProcess
@@ -28,6 +29,7 @@ RETINUE = {
     "GRACE_SECONDS": 0.1,
     "TOOL_TRANSACTION_SECONDS": 5.0,  # a machine under load must not make tools fail
     "MAX_ATTEMPTS": 30_000,  # chance may hit one execution again and again
+    **money.RETINUE,
 }
 WORKERS = 3
 OPEN_RUNS = 12
@@ -91,6 +93,7 @@ class Tormentor:
 
     def run(self, kills: int, say: Callable[[str], None] = lambda line: None) -> None:
         """Kill that often, at each point at least once, and wait until every execution has ended."""
+        money.give_budgets(self._user)
         began = said = time.monotonic()
         while self.tally.kills.total() < kills or not self._has_everything():
             self._turn(killing=True)

@@ -111,6 +111,17 @@ def test_first_attempt_of_a_fallback_that_used_tokens_is_paid_for(chained, user)
     assert execution.tokens_used == 15_001 + 12_310
 
 
+def test_second_model_of_a_chain_is_paid_for_as_itself(settings, chained, user):
+    with providing(Cut(WRITTEN, after=3)) as claude, providing(Status(500)) as mini, allow_model_requests():
+        chained(claude, mini, retries=0)
+        models = settings.RETINUE["MODELS"]
+        settings.RETINUE = {"MODELS": {**models, "smart": {"models": ["mini", "claude"], "retries": 0}}}
+        with pytest.raises(ExecutionFailed):
+            watch(pricer("smart"), user)
+    assert (mini.requests, claude.requests) == (1, 1)
+    assert AgentExecution.objects.get().cost == Decimal("0.00775425")
+
+
 def test_fallback_after_a_refusal_costs_what_answered(chained, user):
     with providing(Status(529)) as first, providing(CACHED) as second, allow_model_requests():
         execution = run(chained(first, second, retries=0), user)

@@ -127,7 +127,7 @@ def test_silence_ends_and_is_not_repeated(asked_of, model, user):
         execution = failing(agent, user)
     assert (provider.requests, execution.error_code) == (1, "model_error")
     name = model.partition(":")[2]
-    assert execution.error_message == f"The provider of {name} could not be reached or broke off."
+    assert execution.error_message == f"The provider of {name} did not answer in time."
 
 
 def test_connection_cut_before_the_answer_is_made_again(asked_of, model, user):

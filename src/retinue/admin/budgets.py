@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 IDENTITY = ("owner_type", "owner_key", "unit", "period")
-NOW = ("owner", "usage", "used_text", "held_text", "granted_text", "left_text", "last_reset", "renews", "ledger")
+NOW = ("usage", "used_text", "held_text", "granted_text", "left_text", "last_reset", "renews", "ledger")
+
+
+class OwnerTypeFilter(admin.ChoicesFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = _("owner")
 
 
 class LastResetFilter(admin.SimpleListFilter):
@@ -85,7 +91,7 @@ class BudgetAdmin(LongTableAdmin):
     form = BudgetForm
     actions = ("grant", "adjust")
     list_display = ("owner", "span", "usage", "unit_name", "used", "held", "limit_now", "renews", "is_active")
-    list_filter = ("owner_type", "unit", "period", "is_active", LastResetFilter)
+    list_filter = (("owner_type", OwnerTypeFilter), "unit", "period", "is_active", LastResetFilter)
     search_fields = ("owner_key",)
     search_help_text = gettext_lazy("User name, e-mail address, group, or the key of an owner.")
     sortable_by = ()
@@ -141,16 +147,15 @@ class BudgetAdmin(LongTableAdmin):
         return budget and look_at([budget])[0]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        limits = (
-            None,
-            {"fields": (*IDENTITY, "limit" if self._may_write(request, obj) else "limit_text", "is_active")},
-        )
+        limit = "limit" if self._may_write(request, obj) else "limit_text"
+        owner = () if obj is None else ("owner",)
+        limits = (None, {"fields": (*owner, *IDENTITY, limit, "is_active")})
         return (limits,) if obj is None else (limits, (_("In the period that is now"), {"fields": NOW}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ()
-        return (*NOW, "limit_text", *(IDENTITY if obj.periods.filter(entries__gt=0).exists() else ()))
+        return (*NOW, "owner", "limit_text", *(IDENTITY if obj.periods.filter(entries__gt=0).exists() else ()))
 
     def _may_write(self, request: HttpRequest, obj: Any) -> bool:
         return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)

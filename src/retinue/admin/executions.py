@@ -212,7 +212,7 @@ def _surroundings(execution: AgentExecution) -> dict[str, Any]:
                 "state": badge(child.status, child.get_status_display()),
                 "work": seconds(child.execution_time),
                 "cost": amount(child.cost, child.tokens_used),
-                "charge": charged(child.charge, child.tokens_used),
+                "charge": "" if child.charge is None else charged(child.charge, child.tokens_used),
             }
             for child in children[:RELATED]
         ],

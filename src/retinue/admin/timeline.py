@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from retinue.admin.formatting import amount, charged, pretty, seconds, shortened
+from retinue.admin.formatting import amount, charged, figure, pretty, seconds, shortened
 from retinue.executions.states import StepKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from retinue.executions.models import AgentExecution, ExecutionStep
 
@@ -35,7 +36,10 @@ class TimelineRow:
     duration: str
     tokens: str
     cost: str
+    exact_cost: str
+    """Before it was rounded, or as the provider sent it; empty where it says the same."""
     charge: str
+    exact_charge: str
     left: str
     width: str
 
@@ -80,10 +84,16 @@ def _row(step: ExecutionStep, began: datetime, whole: float) -> TimelineRow:
         duration=seconds(step.duration),
         tokens=f"{step.input_tokens} + {step.output_tokens}" if tokens else "",
         cost=amount(step.cost, tokens) if is_model else "",
-        charge=charged(step.charge, tokens) if is_model else "",
+        exact_cost=_exact(step.provider_cost, step.cost),
+        charge="" if step.charge is None else charged(step.charge, tokens),
+        exact_charge=_exact(step.provider_charge, step.charge),
         left=f"{left:.2f}",
         width=f"{width:.2f}",
     )
+
+
+def _exact(sent: str, kept: Decimal | None) -> str:
+    return "" if kept is not None and sent == figure(kept) else sent
 
 
 def _content(step: ExecutionStep) -> Any:

@@ -20,8 +20,8 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from retinue.budgets.models import Budget, BudgetPeriod, LedgerEntry
-from retinue.budgets.units import Unit, keys_at
-from retinue.errors import BudgetExceeded
+from retinue.budgets.units import LARGEST, Unit, keys_at
+from retinue.errors import BudgetExceeded, InvalidInput
 from retinue.signals import budget_overage
 
 Kind = LedgerEntry.Kind
@@ -134,7 +134,7 @@ class Book:
             left -= spent
             stays = 0
             if number == len(held) and self._current.get(account.budget_id) is account:
-                stays = max(0, min(keep, account.available + portion.steps - spent))
+                stays = max(0, min(keep, account.available + portion.steps - spent - left))
             if spent or stays != portion.steps:
                 kind = Kind.SETTLE if spent else Kind.RELEASE
                 self._enter(
@@ -180,11 +180,14 @@ class Book:
 
     def grant(self, budget_id: int, steps: int, *, reason: str, made_by: str = "") -> None:
         """Give on top of the limit, for the period that is now."""
-        self._enter(self._current[budget_id], Kind.GRANT, granted=steps, reason=reason, made_by=made_by)
+        account = self._current[budget_id]
+        _check_countable(account.unit, account.limit + account.granted + steps)
+        self._enter(account, Kind.GRANT, granted=steps, reason=reason, made_by=made_by)
 
     def adjust(self, budget_id: int, steps: int, *, reason: str, made_by: str = "") -> None:
         """Correct what was used, up or down; never below nothing. What goes up beyond the limit is an overage."""
         account = self._current[budget_id]
+        _check_countable(account.unit, account.spent + steps)
         over = max(steps - max(account.available, 0), 0)
         if steps != over:
             steps = max(steps - over, -account.spent)
@@ -247,11 +250,17 @@ class Book:
             transaction.on_commit(lambda: announce(self.alias, overages), using=self.alias, robust=True)
 
 
+def _check_countable(unit: Unit, steps: int) -> None:
+    if steps > LARGEST:
+        raise InvalidInput(f"{unit.describe(steps)} is more than can be counted.")
+
+
 def exceeded(unit: Unit, needed: int, available: int) -> BudgetExceeded:
     """What is told to somebody whose budget does not reach."""
     available = max(available, 0)
+    left = unit.describe(available)
     return BudgetExceeded(
-        f"The budget does not reach: this needs up to {unit.describe(needed)}, and {unit.describe(available)} are left.",
+        f"The budget does not reach: this needs up to {unit.describe(needed)}, and {left} are left.",
         unit=unit.value,
         needed=unit.to_amount(needed),
         available=unit.to_amount(available),

@@ -169,7 +169,7 @@ class Hold(models.Model):
 
 
 class AppendOnly(models.QuerySet["LedgerEntry"]):
-    def update(self, **kwargs: Any) -> NoReturn:
+    def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("The ledger is only ever added to.")
 
     def delete(self) -> NoReturn:

@@ -50,7 +50,11 @@ class Progress:
         if self._text.strip() != answer.strip():
             self._end_line()
             self._write(f"{printable(answer)}\n")
-        parts = [duration(execution.execution_time), f"{execution.tokens_used:,} tokens", paid(execution.cost, execution.charge)]
+        parts = [
+            duration(execution.execution_time),
+            f"{execution.tokens_used:,} tokens",
+            paid(execution.cost, execution.charge),
+        ]
         self._line(f"{execution.get_status_display()} in {', '.join(parts)}. Execution {execution.pk}")
 
     def stop(self) -> None:

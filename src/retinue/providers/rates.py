@@ -27,6 +27,8 @@ PER_MILLION = {
     "cache_write_1h": "cache_write_1h_mtok",
 }
 """What a declared price may have, and how genai-prices calls it; beside them `request`, for each request."""
+PER_REQUEST = "requests_kcount"
+"""Of genai-prices: dollars for a thousand requests."""
 MILLION = Decimal(10**6)
 HALF_HOURS = [timedelta(minutes=30 * number) for number in range(49)]
 
@@ -38,7 +40,7 @@ def declared(model: Model) -> ModelPrice | None:
     if settings.prices:
         found = next((settings.prices[name] for name in names(model) if name in settings.prices), None)
     found = found or getattr(model, "declared_price", None)
-    return None if found is None else _declared(tuple(sorted((key, str(value)) for key, value in found.items())))
+    return None if found is None else _read(found)
 
 
 def is_free(model: Model) -> bool:
@@ -49,9 +51,7 @@ def is_free(model: Model) -> bool:
 def unknown() -> ModelPrice | None:
     """The price of models whose price nobody knows, where the site declares one."""
     price = get_settings().unknown_price
-    return (
-        None if isinstance(price, str) else _declared(tuple(sorted((key, str(value)) for key, value in price.items())))
-    )
+    return None if isinstance(price, str) else _read(price)
 
 
 def names(model: Model) -> Iterator[str]:
@@ -77,19 +77,25 @@ def cost_of(
     answered_by: the model's name as the provider says it, which may be more exact than the one asked for.
     context: what else the provider said of the request, such as its service tier.
     """
-    if (price := declared(model)) is not None:
-        return _calculated(price, usage)
-    if is_free(model):
+    price = declared(model)
+    if price is None and model.system in FREE_SYSTEMS:
         return Decimal(0)
     if usage.unmeasured_requests or not (usage.input_tokens or usage.output_tokens):
-        return None
+        return _calculated(price, usage) if price is not None and set(vars(price)) == {PER_REQUEST} else None
+    if price is None:
+        price = _published_price(model, answered_by, at or datetime.now(UTC), context or {})
+    if price is None and not hasattr(model, "bound_charge"):
+        price = unknown()
+    return None if price is None else _calculated(price, usage)
+
+
+def _published_price(
+    model: Model, answered_by: str | None, at: datetime, context: Mapping[str, Any]
+) -> ModelPrice | None:
     for name in dict.fromkeys((answered_by or model.model_name, model.model_name)):
         if (found := published(model, name)) is not None:
-            when = at or datetime.now(UTC)
-            return _calculated(
-                found.get_prices(when, {k: v for k, v in (context or {}).items() if isinstance(v, str)}), usage
-            )
-    return None if (price := unknown()) is None or hasattr(model, "bound_charge") else _calculated(price, usage)
+            return found.get_prices(at, {key: value for key, value in context.items() if isinstance(value, str)})
+    return None
 
 
 def published(model: Model, name: str) -> ModelInfo | None:
@@ -199,7 +205,7 @@ def _worst(prices: tuple[ModelPrice, ...]) -> WorstRates | None:
         for key, value in vars(price).items():
             if value is None:
                 continue
-            if key == "requests_kcount":
+            if key == PER_REQUEST:
                 request, known = max(request, _base(value) / 1000), True
             elif kind := _kind(key):
                 known = True
@@ -247,6 +253,10 @@ def _calculated(price: ModelPrice, usage: RequestUsage) -> Decimal | None:
         return None
 
 
+def _read(given: Mapping[str, Any]) -> ModelPrice:
+    return _declared(tuple(sorted((key, str(value)) for key, value in given.items())))
+
+
 @lru_cache(maxsize=256)
 def _declared(items: tuple[tuple[str, str], ...]) -> ModelPrice:
     from genai_prices.types import ModelPrice
@@ -254,4 +264,4 @@ def _declared(items: tuple[tuple[str, str], ...]) -> ModelPrice:
     figures = {key: Decimal(value) for key, value in items}
     request = figures.pop("request", None)
     named = {PER_MILLION[key]: figure for key, figure in figures.items()}
-    return ModelPrice(**named, **({} if request is None else {"requests_kcount": request * 1000}))
+    return ModelPrice(**named, **({} if request is None else {PER_REQUEST: request * 1000}))

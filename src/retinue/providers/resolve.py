@@ -101,9 +101,7 @@ def _model(name: str, terms: _Terms) -> Model:
     if name.startswith("offline:"):
         return resolve_model(name)
     if name.startswith("prsm:"):
-        from retinue.providers.prsm import PRSMModel
-
-        return PRSMModel(name.partition(":")[2])
+        return _prsm(name, terms)
     try:
         is_own_server = bool(terms.base_url) and not _names_provider(name)
         model = _on_own_server(name, terms) if is_own_server else _of_provider(name, terms)
@@ -123,6 +121,19 @@ def _model(name: str, terms: _Terms) -> Model:
         declared_price=terms.price,
         is_own_server=is_own_server,
     )
+
+
+def _prsm(name: str, terms: _Terms) -> Model:
+    """PRSM has rules of its own for retries; under an alias it takes that one's settings and time limit."""
+    from retinue.providers.prsm import PRSMModel
+    from retinue.providers.prsm.settings import get_prsm_settings
+    from retinue.providers.served import ServedModel
+
+    model = PRSMModel(name.partition(":")[2])
+    if not terms.aliases:
+        return model
+    timeout = get_prsm_settings().default_timeout if terms.timeout is None else terms.timeout
+    return ServedModel(model, given_names=(name, *terms.aliases), timeout=timeout, retries=0, settings=terms.settings)
 
 
 def _names_provider(name: str) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("retinue.providers")
 T = TypeVar("T")
+UNKNOWN = Price(cost=None)
 
 
 class ServedModel(WrapperModel):
@@ -100,8 +101,11 @@ class ServedModel(WrapperModel):
             try:
                 yield stream
             except BaseException as error:
-                if self.in_chain and not stream.get().parts:
-                    self._report(error, stream)
+                begun = stream.get()
+                # This also notes the cost in the stream's usage: who asked a chain cannot know whose stream it was.
+                paid = price(begun, self)
+                if self.in_chain and not begun.parts:
+                    self._report(error, begun.usage, paid)
                 raise
 
     def _prepared(self, given: ModelSettings | None) -> tuple[ModelSettings, int]:
@@ -134,16 +138,11 @@ class ServedModel(WrapperModel):
         logger.warning("%s: %s; asked again in %.1f s.", self.model_id, reason(error), pause)
         await asyncio.sleep(pause)
 
-    def _report(self, error: BaseException, stream: StreamedResponse | None = None) -> None:
-        """Have what a failed request used counted, where it used anything or nobody knows."""
-        usage = RequestUsage() if stream is None else stream.usage
-        if stream is not None and (usage.input_tokens or usage.output_tokens):
-            paid = price(stream.get(), self)
-        elif may_be_billed(error):
-            paid = Price(cost=None)
-        else:
-            return
-        report(Attempt(model=self.model_id, usage=usage, price=paid, error=reason(error)))
+    def _report(self, error: BaseException, usage: RequestUsage | None = None, paid: Price = UNKNOWN) -> None:
+        """Have a failed request counted that used something, or may have."""
+        if paid.cost is not None or may_be_billed(error):
+            usage = usage or RequestUsage()
+            report(Attempt(model=self.model_id, usage=usage, price=paid, error=reason(error)))
 
 
 class ModelChain(FallbackModel):

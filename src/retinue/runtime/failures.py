@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic_ai import UnexpectedModelBehavior, UsageLimitExceeded
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelTimeoutError, UserError
 
 from retinue.errors import RetinueError
 
@@ -25,6 +25,8 @@ def explain(error: BaseException) -> tuple[str, str]:
             return "model_rate_limit", f"The provider of {error.model_name} has had too many requests."
         case ModelHTTPError():
             return "model_error", f"The provider of {error.model_name} answered with status {error.status_code}."
+        case ModelTimeoutError():
+            return "model_error", f"The provider of {error.model_name} did not answer in time."
         case ModelAPIError():
             return "model_error", f"The provider of {error.model_name} could not be reached or broke off."
         case UnexpectedModelBehavior():

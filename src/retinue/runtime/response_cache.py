@@ -196,14 +196,12 @@ class Question:
         self._kept = {"output": output, "quality_score": quality, "wanted": list(run.wanted), "held": held}
 
     async def close(self) -> None:
-        """The run has come to a stop: let the others know."""
+        """Let the others know what became of it. Without an answer one of them goes on."""
         self._share(self._kept)
-        if self._kept is None and not self._place:
-            return
-        with suppress(CacheAway):
-            await self._line.call(
-                self.run.bridge, leave, self.key, self._place, _owner(self.run), self._kept, self.seconds
-            )
+        kept, place, self._kept, self._place = self._kept, self._place, None, ""
+        if kept is not None or place:
+            with suppress(CacheAway):
+                await self._line.call(self.run.bridge, leave, self.key, place, _owner(self.run), kept, self.seconds)
 
     async def _find(self) -> tuple[Any, bool]:
         """What the others know; and whether this run had to wait for it."""

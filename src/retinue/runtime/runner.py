@@ -103,6 +103,7 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
     run.execution.output_data = output
     if frame.question is not None and not ending.from_cache:
         frame.question.keep(output, result.output)
+        await frame.question.close()  # those that wait do not wait for what the site does next
     await _announce(run)
     return AgentResult(output=result.output, execution=run.execution, messages=result.all_messages())
 

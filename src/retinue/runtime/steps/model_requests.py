@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from django.utils import timezone
-from pydantic_ai import ModelAPIError, ModelHTTPError, RunContext, UnexpectedModelBehavior
+from pydantic_ai import ModelAPIError, RunContext, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -22,9 +22,10 @@ from pydantic_ai.usage import RequestUsage
 from retinue.conf import get_settings
 from retinue.errors import MaxCostExceeded, ReplayDiverged
 from retinue.executions.states import StepKind
-from retinue.providers.attempts import Attempt, collecting
+from retinue.providers.attempts import Attempt, collecting, rejected
 from retinue.providers.bounds import candidates
 from retinue.providers.prices import Price, is_free, price, price_usage
+from retinue.providers.retries import may_be_billed
 from retinue.runtime.journal.payload import (
     dump_error,
     dump_failure,
@@ -56,8 +57,6 @@ NOTHING = Price(cost=Decimal(0), charge=Decimal(0))
 UNKNOWN = Price(cost=None)
 BILLED = (ModelAPIError, UnexpectedModelBehavior, asyncio.CancelledError)
 """What a request that reached the provider may end with."""
-UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")
-"""Names of the HTTP libraries' errors that say that nothing reached the provider."""
 
 
 class JournaledModel(WrapperModel):
@@ -146,6 +145,7 @@ class JournaledModel(WrapperModel):
         row = self._row(place, dump_response(response))
         served_by = response.provider_name or self.system
         row.name = f"{served_by}:{response.model_name or self.model_name}"[:200]
+        place.attempts += rejected(response, self.wrapped)
         used = self._enter(row, place, usage, price(response, self.wrapped))
         quality = (response.provider_details or {}).get("quality_score")
         if quality is not None and not frame.path:
@@ -193,12 +193,12 @@ class JournaledModel(WrapperModel):
             return
         else:
             payload = dump_interruption(self.model_name)
-        if payload is None and not place.stakes:
+        if payload is None and not (place.stakes or place.attempts):
             return  # not an answer of the provider's
         row = self._row(place, payload or dump_failure("The request failed."))
         if known:
             found = price_usage(usage, self.wrapped)
-        elif was_billed(error) and not is_free(self.wrapped):
+        elif isinstance(error, BILLED) and may_be_billed(error) and not is_free(self.wrapped):
             found = UNKNOWN
         else:
             found = NOTHING
@@ -272,14 +272,3 @@ async def last_step(frame: Frame) -> WriteStep | None:
     if operation is None:
         await pending
     return operation
-
-
-def was_billed(error: BaseException | None) -> bool:
-    """Whether the provider may bill a request that failed: where it was sent, and no status came back."""
-    if isinstance(error, ModelHTTPError) or not isinstance(error, BILLED):
-        return False
-    while error is not None:
-        if type(error).__name__ in UNSENT:
-            return False
-        error = error.__cause__ or error.__context__
-    return True

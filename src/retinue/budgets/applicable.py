@@ -15,6 +15,7 @@ from django.db import connections
 from retinue.budgets.models import Budget
 from retinue.budgets.units import Span, Unit
 from retinue.conf import get_settings
+from retinue.cursors import constant_cursor
 from retinue.types import GUEST, USER, Principal
 
 Row = tuple[str, int, str, str, bool]
@@ -80,7 +81,7 @@ def _load(alias: str, principals: set[Principal]) -> list[Row]:
         parameters.append([pk.get_db_prep_value(pk.to_python(key), connection) for key in users])
     if connection.vendor != "postgresql":
         parameters = [json.dumps(value) for value in parameters]
-    with connection.cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         cursor.execute(_statement(alias), parameters)
         rows = cursor.fetchall()
     return [(owner if member is None else f"{USER}:{pk.to_python(member)}", *budget) for owner, member, *budget in rows]

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from retinue.budgets.models import Budget, BudgetPeriod, LedgerEntry
 from retinue.budgets.units import LARGEST, Unit, keys_at
+from retinue.cursors import constant_cursor
 from retinue.errors import BudgetExceeded, InvalidInput
 from retinue.signals import budget_overage
 
@@ -85,7 +86,7 @@ class Book:
     def _lock(self, budget_ids: Collection[int], period_ids: Collection[int]) -> None:
         keys = keys_at(self.now)
         parameters: list[Any] = [list(budget_ids), keys, list(period_ids)]
-        with connections[self.alias].cursor() as cursor:
+        with constant_cursor(self.alias) as cursor:
             if _is_postgresql(self.alias):
                 cursor.execute(_LOCK_POSTGRESQL, parameters)
             else:
@@ -233,7 +234,7 @@ class Book:
             {"id": a.id, "reserved": a.reserved, "spent": a.spent, "granted": a.granted, "entries": a.entries}
             for a in changed
         ]
-        with connections[self.alias].cursor() as cursor:
+        with constant_cursor(self.alias) as cursor:
             if _is_postgresql(self.alias):
                 cursor.execute(_WRITE_POSTGRESQL, [json.dumps(self._entries, default=str), json.dumps(rows)])
             else:

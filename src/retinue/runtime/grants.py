@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from retinue.agents.policy import AUTHENTICATED, PUBLIC
 from retinue.conf import get_settings
+from retinue.cursors import constant_cursor
 from retinue.types import Principal
 
 
@@ -116,7 +117,7 @@ def _from_tables(users: dict[str, Principal], names: set[str], alias: str) -> di
         parameters: list[Any] = [ids, codes, ids, codes, ids]
     else:
         parameters = [json.dumps(ids), json.dumps(codes), json.dumps(ids), json.dumps(codes), json.dumps(ids)]
-    with connection.cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         cursor.execute(_statement(alias), parameters)
         rows = cursor.fetchall()
     rights: dict[str, tuple[bool, bool, set[str]]] = {}

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import connections
 from pydantic_core import to_json
 
+from retinue.cursors import constant_cursor
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.fields import to_units
 
@@ -77,7 +78,7 @@ def is_postgresql(alias: str) -> bool:
 
 def insert_steps(alias: str, rows: Sequence[tuple[UUID, UUID, StepRow]]) -> set[tuple[UUID, str]]:
     """Write `(root id, lease token, step)`; give the places that were written: the others' lease is lost."""
-    with connections[alias].cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             return _insert_steps_postgresql(cursor, rows)
         places = {(row.execution_id, row.key) for _, _, row in rows}
@@ -233,7 +234,7 @@ def end_executions(
         ]
         for e in endings
     ]
-    with connections[alias].cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             given = [
                 dict(zip(_ENDING_TYPES, row, strict=True)) | {"id": e.execution_id, "token": e.token}
@@ -271,7 +272,7 @@ def insert_executions(alias: str, executions: Sequence[AgentExecution]) -> None:
     rows = [[getattr(row, name) for name in _GIVEN] for row in executions]
     for values in rows:
         values[0] = user.get_db_prep_save(values[0], connection)  # a user's key may be of any type
-    with connection.cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             given = [dict(zip(_GIVEN, values, strict=True)) | {"input": _hex(values[_INPUT])} for values in rows]
             cursor.execute(_INSERTION_POSTGRESQL, [_recordset(given)])
@@ -332,7 +333,7 @@ _INSERTION_POSTGRESQL = (
 def hold(alias: str, held: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Lock these `(root id, lease token)` until the transaction ends; give those that are still held."""
     ids, tokens = [pair[0] for pair in held], [pair[1] for pair in held]
-    with connections[alias].cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             cursor.execute(_HOLD_POSTGRESQL, [ids, tokens])
             return set(cursor.fetchall()) & set(held)
@@ -350,7 +351,7 @@ def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime)
     Rows are locked in the order that the journal locks them in.
     """
     ids, tokens = [pair[0] for pair in held], [pair[1] for pair in held]
-    with connections[alias].cursor() as cursor:
+    with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             cursor.execute(_RENEW_POSTGRESQL, [ids, tokens, until])
         else:

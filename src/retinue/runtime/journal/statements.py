@@ -345,23 +345,25 @@ def hold(alias: str, held: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]
         return found
 
 
-def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime) -> bool:
-    """Renew these `(root id, lease token)`; give whether all were still held.
+def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime) -> set[UUID]:
+    """Renew these `(root id, lease token)`; give the ids of those that were.
 
-    Rows are locked in the order that the journal locks them in.
+    On PostgreSQL a row that is locked is left out. The journal locks rows in the order of what it writes, so to wait
+    for one while holding others can be a deadlock, which costs everybody the server's `deadlock_timeout`.
     """
     ids, tokens = [pair[0] for pair in held], [pair[1] for pair in held]
     with constant_cursor(alias) as cursor:
         if is_postgresql(alias):
             cursor.execute(_RENEW_POSTGRESQL, [ids, tokens, until])
-        else:
-            moment = connections[alias].ops.adapt_datetimefield_value(until)
-            cursor.executemany(_RENEW_SQLITE, [(moment, pk.hex, token.hex) for pk, token in held])
-        return bool(cursor.rowcount == len(held))
+            return {row[0] for row in cursor.fetchall()}
+        moment = connections[alias].ops.adapt_datetimefield_value(until)
+        cursor.executemany(_RENEW_SQLITE, [(moment, pk.hex, token.hex) for pk, token in held])
+        return set(ids) if cursor.rowcount == len(held) else set()
 
 
 _RENEW_POSTGRESQL = (
-    f"WITH held AS ({_HOLD_POSTGRESQL}) UPDATE {TABLE} e SET lease_expires = %s FROM held WHERE e.id = held.id"
+    f"WITH held AS ({_HOLD_POSTGRESQL} SKIP LOCKED) "
+    f"UPDATE {TABLE} e SET lease_expires = %s FROM held WHERE e.id = held.id RETURNING e.id"
 )
 _RENEW_SQLITE = f"UPDATE {TABLE} SET lease_expires = %s WHERE id = %s AND lease_token = %s AND status = 'running'"
 

@@ -68,12 +68,14 @@ class Heartbeat(threading.Thread):
             if (run.id, run.token) not in held and not run.lost and self._engine.holds(run):
                 self._engine.lose(run)
         if time.monotonic() - self._renewed >= lease / 4 or self._engine.has_new_leases():
-            self._renewed = began = time.monotonic()
-            if renew_leases(
+            began = time.monotonic()
+            renewed = renew_leases(
                 self._engine.alias,
                 sorted((run.id, run.token) for run in runs),
                 timezone.now() + timedelta(seconds=lease),
-            ):
-                for run in runs:
-                    if (run.id, run.token) in held:
-                        run.lease_until = began + lease
+            )
+            for run in runs:
+                if run.id in renewed:
+                    run.lease_until = began + lease
+            # What was being written to just now is renewed at the next beat.
+            self._renewed = began if len(renewed) == len(runs) else 0.0

@@ -58,11 +58,15 @@ class Engine:
         def start() -> None:
             task = self.loop.create_task(make(), context=context)
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda task: _pass_on(task, future))
+            # One callback: anyio puts a task with all its callbacks into words whenever it leaves a scope.
+            task.add_done_callback(lambda task: self._ended(task, future))
 
         self.loop.call_soon_threadsafe(start)
         return future
+
+    def _ended(self, task: asyncio.Task[T], future: Future[T]) -> None:
+        self._tasks.discard(task)
+        _pass_on(task, future)
 
     def on_loop(self) -> bool:
         """Whether the caller's code runs on the engine's own loop."""

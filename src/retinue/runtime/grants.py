@@ -113,10 +113,9 @@ def _from_tables(users: dict[str, Principal], names: set[str], alias: str) -> di
     assert pk is not None
     ids = [pk.get_db_prep_value(pk.to_python(key), connection) for key in users]
     codes = sorted({name.partition(".")[2] for name in names})
-    if connection.vendor == "postgresql":
-        parameters: list[Any] = [ids, codes, ids, codes, ids]
-    else:
-        parameters = [json.dumps(ids), json.dumps(codes), json.dumps(ids), json.dumps(codes), json.dumps(ids)]
+    parameters: dict[str, Any] = {"users": ids, "codes": codes}
+    if connection.vendor != "postgresql":
+        parameters = {name: json.dumps(values) for name, values in parameters.items()}
     with constant_cursor(alias) as cursor:
         cursor.execute(_statement(alias), parameters)
         rows = cursor.fetchall()
@@ -145,7 +144,8 @@ def _statement(alias: str) -> str:
     direct: Any = user.get_field("user_permissions")
     groups: Any = user.get_field("groups")
     group_permissions = groups.related_model._meta.get_field("permissions")
-    among = "= ANY(%s)" if connection.vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
+    among = "= ANY(%({})s)" if connection.vendor == "postgresql" else "IN (SELECT value FROM json_each(%({})s))"
+    among_users, among_codes = among.format("users"), among.format("codes")
     permission, content_type = quote("auth_permission"), quote("django_content_type")
     names = f"JOIN {permission} p ON p.id = {{}} JOIN {content_type} c ON c.id = p.content_type_id"
     pk = quote(str(user.pk.column))
@@ -153,12 +153,12 @@ def _statement(alias: str) -> str:
         f"SELECT u.{pk}, u.is_active, u.is_superuser, g.app_label, g.codename FROM {quote(user.db_table)} u LEFT JOIN ("
         f" SELECT d.{quote(direct.m2m_column_name())} AS holder, c.app_label, p.codename"
         f" FROM {quote(direct.m2m_db_table())} d {names.format('d.' + quote(direct.m2m_reverse_name()))}"
-        f" WHERE d.{quote(direct.m2m_column_name())} {among} AND p.codename {among}"
+        f" WHERE d.{quote(direct.m2m_column_name())} {among_users} AND p.codename {among_codes}"
         f" UNION ALL SELECT m.{quote(groups.m2m_column_name())}, c.app_label, p.codename"
         f" FROM {quote(groups.m2m_db_table())} m"
         f" JOIN {quote(group_permissions.m2m_db_table())} t"
         f" ON t.{quote(group_permissions.m2m_column_name())} = m.{quote(groups.m2m_reverse_name())}"
         f" {names.format('t.' + quote(group_permissions.m2m_reverse_name()))}"
-        f" WHERE m.{quote(groups.m2m_column_name())} {among} AND p.codename {among}"
-        f") g ON g.holder = u.{pk} WHERE u.{pk} {among}"
+        f" WHERE m.{quote(groups.m2m_column_name())} {among_users} AND p.codename {among_codes}"
+        f") g ON g.holder = u.{pk} WHERE u.{pk} {among_users}"
     )

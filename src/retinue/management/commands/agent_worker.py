@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from argparse import ArgumentTypeError
@@ -48,6 +49,9 @@ class Command(BaseCommand):
             agents=options["agents"],
             queues=options["queues"],
         )
+        # What Django, pydantic-ai and the project are made of stays: the collector need not walk through it again.
+        gc.collect()
+        gc.freeze()
         with _signals() as signals:
             worker.start()
             self._tell(

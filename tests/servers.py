@@ -36,7 +36,7 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     "timeout": 20,
 }
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 _keepers: dict[str, subprocess.Popen[str]] = {}
 

@@ -13,6 +13,7 @@ import redis
 from django.db import connection
 
 from tests import servers
+from tests.waiting import WAIT_SECONDS
 
 ROOT = Path(servers.__file__).resolve().parent.parent
 OWNER = "import sys; from tests import servers; print(servers.{started}(), flush=True); sys.stdin.read()"
@@ -71,7 +72,7 @@ def test_server_ends_with_the_process_that_started_it(started, end):
         if end == "kill":
             owner.kill()
         owner.communicate()
-        _, alive = psutil.wait_procs(processes, timeout=20)
+        _, alive = psutil.wait_procs(processes, timeout=WAIT_SECONDS)
 
         assert alive == []
         assert os.listdir(folder) == []

@@ -42,7 +42,7 @@ def sleeper():
     @agent.tool(effects="none")
     def sleep(ctx: RunContext[DjangoDeps]) -> str:
         print(f"asleep {ctx.deps.execution_id}", flush=True)  # noqa: T201 (what the tests wait for)
-        time.sleep(60)
+        time.sleep(600)
         return ""
 
     return agent

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import time
 from pathlib import Path
 
 import psycopg
@@ -17,18 +16,9 @@ from retinue.executions.models import AgentExecution, Worker
 from retinue.workers.worker import Worker as WorkerLoop
 from tests.management.agents import sleeper
 from tests.shop.agents import clerk
+from tests.waiting import WAIT_SECONDS, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SECONDS = 60
-
-
-def until(holds):
-    """Wait for a condition."""
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "It did not come true in time."
-        time.sleep(0.05)
 
 
 def status_of(execution):
@@ -52,7 +42,7 @@ def test_runs_what_is_queued_until_it_is_stopped(process, user, number):
     assert [(row.name, row.embedded, row.concurrency) for row in Worker.objects.all()] == [(name, False, 100)]
 
     child.send_signal(number)
-    out, _ = child.communicate(timeout=SECONDS)
+    out, _ = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out) == (0, "Stopping; what runs is handed to other workers.\nStopped.\n")
     assert Worker.objects.count() == 0
 
@@ -76,7 +66,7 @@ def test_stops_though_a_tool_is_busy(process, user):
     begun(child)
     assert child.stdout.readline() == f"asleep {execution.pk}\n"
     child.terminate()
-    child.communicate(timeout=30)  # the tool sleeps for a minute
+    child.communicate(timeout=WAIT_SECONDS)  # the tool sleeps for longer
     assert child.returncode == 0
     assert status_of(execution) == "queued"
 
@@ -85,19 +75,19 @@ def test_second_signal_exits_at_once(process, user):
     agent = sleeper()
     with registered(agent):
         agent.enqueue("Sleep", user=user)
-    child = process("agent_worker", RETINUE=json.dumps({"GRACE_SECONDS": 60}))
+    child = process("agent_worker", RETINUE=json.dumps({"GRACE_SECONDS": 600}))
     begun(child)
     assert child.stdout.readline().startswith("asleep ")
     child.terminate()
     assert child.stdout.readline() == "Stopping; what runs is handed to other workers.\n"
     child.terminate()
-    out, _ = child.communicate(timeout=30)
+    out, _ = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out) == (128 + signal.SIGTERM, "")
 
 
 def test_unknown_agent_is_named_with_its_neighbour(process):
     child = process("agent_worker", "--agents", "clrk")
-    _, error = child.communicate(timeout=SECONDS)
+    _, error = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, error) == (
         1,
         "CommandError: There is no agent named 'clrk'. Did you mean clerk?\n",
@@ -106,7 +96,7 @@ def test_unknown_agent_is_named_with_its_neighbour(process):
 
 def test_wrong_settings_are_said_before_it_begins(process):
     child = process("agent_worker", RETINUE=json.dumps({"CONCURENCY": 3}))
-    out, error = child.communicate(timeout=SECONDS)
+    out, error = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out) == (1, "")
     assert "(retinue.E001) RETINUE has no key 'CONCURENCY'.\n\tHINT: Did you mean 'CONCURRENCY'?" in error
 
@@ -114,7 +104,7 @@ def test_wrong_settings_are_said_before_it_begins(process):
 @pytest.mark.parametrize("number", ["0", "-3", "many"])
 def test_concurrency_is_a_whole_number(process, number):
     child = process("agent_worker", f"--concurrency={number}")
-    _, error = child.communicate(timeout=SECONDS)
+    _, error = child.communicate(timeout=WAIT_SECONDS)
     assert child.returncode == 2
     assert error.endswith(f"error: argument --concurrency: '{number}' is not a whole number from 1\n")
 
@@ -122,7 +112,7 @@ def test_concurrency_is_a_whole_number(process, number):
 @pytest.mark.only_on("sqlite")
 def test_missing_tables_are_said(process, tmp_path):
     child = process("agent_worker", TEST_DATABASE_NAME=str(tmp_path / "empty.sqlite3"))
-    _, error = child.communicate(timeout=SECONDS)
+    _, error = child.communicate(timeout=WAIT_SECONDS)
     assert child.returncode == 1
     assert error.endswith("CommandError: Retinue's tables are missing: run `manage.py migrate` first.\n")
 

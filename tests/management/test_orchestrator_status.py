@@ -10,6 +10,7 @@ from retinue import DjangoAgent
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, Worker
 from tests.management.agents import pricer
+from tests.waiting import WAIT_SECONDS
 
 AGENTS = [
     {"name": "clerk", "place": "tests.shop.agents:clerk", "model": "offline:default", "tools": []},
@@ -188,7 +189,7 @@ def test_takes_few_queries(command, db, django_assert_num_queries):
 @pytest.mark.only_on("sqlite")
 def test_database_away_exits_2(process, tmp_path):
     child = process("orchestrator_status", "--json", TEST_DATABASE_NAME=str(tmp_path / "nowhere" / "site.sqlite3"))
-    out, error = child.communicate(timeout=60)
+    out, error = child.communicate(timeout=WAIT_SECONDS)
     found = json.loads(out)
     assert (child.returncode, error, found["status"]) == (2, "", "database away")
     assert found["database"] == {
@@ -206,7 +207,7 @@ def test_database_away_exits_2(process, tmp_path):
 @pytest.mark.only_on("sqlite")
 def test_database_away_in_text(process, tmp_path):
     child = process("orchestrator_status", TEST_DATABASE_NAME=str(tmp_path / "nowhere" / "site.sqlite3"))
-    out, _ = child.communicate(timeout=60)
+    out, _ = child.communicate(timeout=WAIT_SECONDS)
     assert out.splitlines()[:3] == [
         "Status    database away",
         "Database  sqlite (default) is away: unable to open database file",
@@ -217,7 +218,7 @@ def test_database_away_in_text(process, tmp_path):
 @pytest.mark.only_on("postgresql")
 def test_server_away_exits_2(process):
     child = process("orchestrator_status", TEST_DATABASE_NAME="nobody_made_this")
-    out, error = child.communicate(timeout=60)
+    out, error = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, error) == (2, "")
     assert 'database "nobody_made_this" does not exist' in out.splitlines()[1]
 
@@ -225,7 +226,7 @@ def test_server_away_exits_2(process):
 @pytest.mark.only_on("sqlite")
 def test_missing_tables_are_degraded(process, tmp_path):
     child = process("orchestrator_status", TEST_DATABASE_NAME=str(tmp_path / "empty.sqlite3"))
-    out, _ = child.communicate(timeout=60)
+    out, _ = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out.splitlines()[:2]) == (
         1,
         ["Status    degraded", "Database  sqlite (default) has no tables of Retinue: run `manage.py migrate`"],

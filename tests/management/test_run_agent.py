@@ -24,6 +24,7 @@ from tests.management.agents import asking, pricer
 from tests.management.conftest import Terminal
 from tests.scripted import call, scripted
 from tests.shop.agents import clerk
+from tests.waiting import WAIT_SECONDS
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 OFFLINE = 'The offline model answered: it follows rules. RETINUE["MODEL"] names a language model.\n'
@@ -318,7 +319,7 @@ class TestBadInput:
 
     def test_on_a_terminal_prints_no_traceback(self, process):
         done = process("run_agent", "clrk", "Hello")
-        out, error = done.communicate(timeout=60)
+        out, error = done.communicate(timeout=WAIT_SECONDS)
         assert (done.returncode, out) == (1, "")
         assert error == "CommandError: There is no agent named 'clrk'. Did you mean clerk?\n"
 
@@ -340,7 +341,7 @@ def test_interrupt_cancels_for_good(process):
     child = process("run_agent", "sleeper", "Hello")
     execution_id = re.fullmatch(f"asleep ({UUID})\n", child.stdout.readline())[1]
     child.send_signal(signal.SIGINT)
-    out, error = child.communicate(timeout=60)
+    out, error = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out) == (130, "")
     assert error == f"Execution {execution_id} was cancelled.\n"
     execution = AgentExecution.objects.get()
@@ -360,7 +361,7 @@ def test_interrupt_at_a_terminal_cancels_for_good(process):
             assert line, seen
             seen += line
         child.send_signal(signal.SIGINT)
-        _, error = child.communicate(timeout=60)
+        _, error = child.communicate(timeout=WAIT_SECONDS)
     execution = AgentExecution.objects.get()
     assert (child.returncode, error) == (130, f"Execution {execution.pk} was cancelled.\n")
     assert execution.status == "cancelled"
@@ -376,5 +377,5 @@ def test_interrupt_at_a_terminal_cancels_for_good(process):
 @pytest.mark.only_on("sqlite")
 def test_database_that_cannot_be_used_is_one_sentence(process, tmp_path, place, sentence):
     child = process("run_agent", "clerk", "Hello", TEST_DATABASE_NAME=str(tmp_path / place))
-    out, error = child.communicate(timeout=60)
+    out, error = child.communicate(timeout=WAIT_SECONDS)
     assert (child.returncode, out, error) == (1, "", f"CommandError: {sentence}\n")

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.docs.pages import Command
+from tests.waiting import WAIT_SECONDS
 
-SECONDS = 60.0
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 DIFFERENT = {
     r"…": r".*?",
@@ -85,7 +85,7 @@ class Terminal:
         )
         os.close(theirs)
         try:
-            return _read(ours, line, interrupt_when), process.wait(SECONDS)
+            return _read(ours, line, interrupt_when), process.wait(WAIT_SECONDS)
         finally:
             os.close(ours)
             if process.poll() is None:
@@ -119,7 +119,7 @@ class Terminal:
 
 def _read(terminal: int, line: str, interrupt_when: Callable[[str], bool] | None) -> str:
     """Everything up to the end of the command."""
-    output, deadline = b"", time.monotonic() + SECONDS
+    output, deadline = b"", time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if interrupt_when is not None and interrupt_when(_text(output)):
             interrupt_when = None

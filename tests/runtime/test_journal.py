@@ -26,7 +26,7 @@ from retinue.runtime.submission import submission
 from retinue.testing import run_queued
 from retinue.types import SYSTEM
 from tests.scripted import call, prompt_of, returned, scripted
-from tests.waiting import until
+from tests.waiting import WAIT_SECONDS, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,14 +82,14 @@ def test_what_comes_while_the_writer_is_busy_waits_for_the_next(db):
     def hook(point):
         if point == points.BEFORE_JOURNAL_COMMIT and seen:
             inside.set()
-            gate.wait(20)
+            gate.wait(WAIT_SECONDS)
         if point == points.AFTER_JOURNAL_COMMIT:
             seen.append(ExecutionStep.objects.count())
 
     async def go(journal):
         run = await create(journal)
         first = asyncio.ensure_future(journal.write(step(run, "first")))
-        await asyncio.to_thread(inside.wait, 20)
+        await asyncio.to_thread(inside.wait, WAIT_SECONDS)
         others = [asyncio.ensure_future(journal.write(step(run, f"other {number}"))) for number in range(20)]
         await asyncio.sleep(0)
         gate.set()

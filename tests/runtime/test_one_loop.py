@@ -20,7 +20,7 @@ from retinue.testing import allow_model_requests
 from tests.chat_server import serving, text, tool_call
 from tests.scripted import call, prompt_of, scripted
 from tests.shop.models import Note
-from tests.waiting import opened, until
+from tests.waiting import WAIT_SECONDS, opened, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,7 +173,7 @@ def test_caller_that_goes_away_leaves_the_run_to_finish(user):
 
     async def view():
         waiting = asyncio.ensure_future(with_note(FunctionModel(slow)).run("Go", user=user))
-        await asyncio.to_thread(asked.wait, 20)
+        await asyncio.to_thread(asked.wait, WAIT_SECONDS)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

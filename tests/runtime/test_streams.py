@@ -25,7 +25,7 @@ from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.testing import run_queued
 from tests.scripted import call, scripted
 from tests.shop.models import Note
-from tests.waiting import opened, until
+from tests.waiting import WAIT_SECONDS, opened, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -185,7 +185,7 @@ def test_watcher_that_is_cancelled_lets_the_run_finish(user):
 
     async def go():
         watching = asyncio.ensure_future(follow())
-        await asyncio.to_thread(asked.wait, 20)
+        await asyncio.to_thread(asked.wait, WAIT_SECONDS)
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.waiting import WAIT_SECONDS
+
 MANAGE = Path(__file__).parents[2] / "store" / "manage.py"
 
 
@@ -48,7 +50,7 @@ def read_until(process, text):
 
 
 def get(url, path="/"):
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=WAIT_SECONDS)
     connection.request("GET", path)
     response = connection.getresponse()
     return response.status, response.read().decode()
@@ -73,17 +75,17 @@ def test_serves_until_it_is_stopped(demo, stop):
     assert "Harbour Armchair" in get(url, "/products/?q=armchair")[1]
     begin = time.monotonic()
     process.send_signal(stop)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, err) == (0, "")
     assert "Stopped." in out
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60
 
 
 def test_taken_port_is_one_sentence(demo):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = demo("--port", str(port))
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 1
     assert err.strip() == (
         f"CommandError: Port {port} is taken: stop what listens on it, or choose another one with --port."
@@ -102,7 +104,7 @@ def test_taken_port_is_one_sentence(demo):
 )
 def test_bad_address_is_one_sentence(demo, arguments, sentence):
     process = demo(*arguments)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode in {1, 2}
     assert sentence in err
     assert "Traceback" not in err
@@ -110,6 +112,6 @@ def test_bad_address_is_one_sentence(demo, arguments, sentence):
 
 def test_does_not_run_without_debug(demo):
     process = demo("--port", "0", DJANGO_SETTINGS_MODULE="project.settings.testing")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 1
     assert "it runs only with DEBUG on" in err

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from project.settings.base import database
+from tests.waiting import WAIT_SECONDS
 
 MANAGE = Path(__file__).parents[2] / "store" / "manage.py"
 SECRET = "3fQ-w8Zk1_pLr7Vx0bTn5YdHs2GmJc6EaUoRiWq9NzKvBtXyD4hSlMfCgPj"
@@ -20,7 +21,7 @@ def manage(*arguments, **environment):
         env={**kept, "DATABASE_URL": "sqlite://:memory:", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=WAIT_SECONDS,
     )
 
 

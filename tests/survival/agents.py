@@ -96,7 +96,7 @@ def query(ctx: Ctx) -> str:
     witness.note("queries", execution=str(ctx.deps.execution_id))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SELECT pg_sleep(60)")
+            cursor.execute("SELECT pg_sleep(600)")
         else:
             cursor.execute(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000000) SELECT max(i) FROM n"

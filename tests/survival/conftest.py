@@ -19,6 +19,7 @@ from tests.survival.agents import Gates
 from tests.torture import agents as tortured
 from tests.torture import witness
 from tests.torture.nursery import Nursery, WorkerProcess
+from tests.waiting import WAIT_SECONDS
 
 SHORT = {
     "LEASE_SECONDS": 1.5,
@@ -27,6 +28,8 @@ SHORT = {
     "GRACE_SECONDS": 0.3,
     "TOOL_TRANSACTION_SECONDS": 5.0,
 }
+LONG = {"LEASE_SECONDS": 600.0, "TOOL_TRANSACTION_SECONDS": 600.0}
+"""For a worker that is to keep what it has, however slow the machine is."""
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +84,7 @@ class Stage:
         for worker in self._workers:
             worker.kill()
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
         """Wait until it holds; give what it gave."""
         deadline = time.monotonic() + seconds
         while not (result := condition()):
@@ -105,10 +108,10 @@ class Stage:
     def until_seen(self, kind: str, execution: AgentExecution, times: int = 1) -> None:
         self.until(lambda: len(self.seen(kind, execution)) >= times)
 
-    def until_status(self, status: str, *executions: AgentExecution, seconds: float = 20.0) -> None:
+    def until_status(self, status: str, *executions: AgentExecution) -> None:
         ids = [execution.pk for execution in executions]
         rows = AgentExecution.objects.filter(pk__in=ids, status=status)
-        self.until(lambda: rows.count() == len(ids), seconds)
+        self.until(lambda: rows.count() == len(ids))
 
     def seen(self, kind: str, execution: AgentExecution | None = None) -> list[dict[str, Any]]:
         """What was witnessed of this kind (in this execution)."""

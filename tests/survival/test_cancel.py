@@ -9,17 +9,16 @@ from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution, ExecutionStep
 from tests.survival.agents import subject
 from tests.survival.conftest import SHORT, notes_of, rows_of
+from tests.waiting import least_disturbed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HEARTBEAT = {"HEARTBEAT_SECONDS": 1.0, "LEASE_SECONDS": 20.0}  # the defaults
 
 
-def cancelled_within(execution, seconds):
-    began = time.monotonic()
+def cancelled(execution):
     assert cancel(execution)
     assert AgentExecution.objects.get(pk=execution.pk).status == "cancelled"
-    assert time.monotonic() - began < seconds
 
 
 def goes_on(stage, user):
@@ -29,23 +28,30 @@ def goes_on(stage, user):
 
 
 def test_while_a_model_request_hangs(stage, user):
-    execution = subject.enqueue("a note @never:note done", user=user)
     stage.start(**HEARTBEAT)
-    stage.until_asked(execution, 1)
-    cancelled_within(execution, 2)
-    before = rows_of(execution)
-    stage.until(lambda: stage.seen("let go", execution), 2)
-    goes_on(stage, user)
-    assert rows_of(execution) == before
-    assert not cancel(execution)
+
+    def once():
+        execution = subject.enqueue("a note @never:note done", user=user)
+        stage.until_asked(execution, 1)
+        began = time.monotonic()
+        cancelled(execution)
+        before = rows_of(execution)
+        stage.until(lambda: stage.seen("let go", execution))
+        seconds = time.monotonic() - began
+        goes_on(stage, user)
+        assert rows_of(execution) == before
+        assert not cancel(execution)
+        return seconds
+
+    assert least_disturbed(once, 2) < 2
 
 
 @pytest.mark.only_on("postgresql")
 def test_while_a_tool_sits_in_a_statement(stage, user):
     execution = subject.enqueue("a query done", user=user)
-    stage.start(**HEARTBEAT, TOOL_TRANSACTION_SECONDS=6.0)
+    stage.start(**HEARTBEAT, TOOL_TRANSACTION_SECONDS=600.0)
     stage.until_seen("queries", execution)
-    cancelled_within(execution, 2)
+    cancelled(execution)
     before = rows_of(execution)
 
     def statements():
@@ -55,7 +61,7 @@ def test_while_a_tool_sits_in_a_statement(stage, user):
             )
             return cursor.fetchone()[0]
 
-    stage.until(lambda: statements() == 0, 2)
+    stage.until(lambda: statements() == 0)
     goes_on(stage, user)
     assert rows_of(execution) == before
     assert notes_of(execution) == []
@@ -64,9 +70,9 @@ def test_while_a_tool_sits_in_a_statement(stage, user):
 @pytest.mark.only_on("postgresql")
 def test_while_a_tool_sleeps(stage, user):
     execution = subject.enqueue("a sleep done", user=user)
-    stage.start(**HEARTBEAT, TOOL_TRANSACTION_SECONDS=6.0)
+    stage.start(**HEARTBEAT, TOOL_TRANSACTION_SECONDS=600.0)
     stage.until_seen("sleeps", execution)
-    cancelled_within(execution, 2)
+    cancelled(execution)
     before = rows_of(execution)
     goes_on(stage, user)
     stage.gates.open("wake")
@@ -83,9 +89,7 @@ def test_while_a_tool_holds_the_only_write_lock(stage, user, tool, sign):
     execution = subject.enqueue(f"a {tool} done", user=user)
     stage.start(**HEARTBEAT, TOOL_TRANSACTION_SECONDS=1.0)
     stage.until_seen(sign, execution)
-    cancelled_or_undone = time.monotonic()
-    cancel(execution)
-    assert time.monotonic() - cancelled_or_undone < 1.0 + 2
+    cancel(execution)  # waits for the lock, but not for the gate
     assert AgentExecution.objects.get(pk=execution.pk).status in ("cancelled", "completed")
     before = rows_of(execution)
     goes_on(stage, user)
@@ -101,8 +105,8 @@ def test_while_it_is_queued_or_waits_for_its_lease(stage, user):
     stage.until_asked(execution, 0)
     worker.kill()
     queued = subject.enqueue("b note done", user=user)
-    cancelled_within(execution, 2)
-    cancelled_within(queued, 2)
+    cancelled(execution)
+    cancelled(queued)
     stage.gates.open("go")
     stage.start(**SHORT)
     goes_on(stage, user)

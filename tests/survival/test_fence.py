@@ -15,7 +15,7 @@ from retinue.runtime.journal.statements import Ending
 from retinue.runtime.journal.writer import flush
 from retinue.runtime.run import LeaseLost
 from tests.survival.agents import subject
-from tests.survival.conftest import notes_of, rows_of
+from tests.survival.conftest import LONG, notes_of, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +32,7 @@ def test_worker_stopped_in_a_model_request(stage, user):
     first = stage.start()
     stage.until_asked(execution, 1, by=first)
     first.send("SIGSTOP")
-    second = stage.start()
+    second = stage.start(**LONG)
     stage.until_asked(execution, 1, by=second)
     stage.gates.open("go", second.pid)
     stage.until_status("completed", execution)
@@ -55,7 +55,7 @@ def test_worker_stopped_while_another_still_runs_it(stage, user):
     first = stage.start()
     stage.until_asked(execution, 0, by=first)
     first.send("SIGSTOP")
-    second = stage.start(MAX_ATTEMPTS=9, concurrency=1)
+    second = stage.start(**LONG, MAX_ATTEMPTS=9, concurrency=1)
     stage.until_asked(execution, 0, by=second)
     stage.gates.open("go", first.pid)
     first.send("SIGCONT")
@@ -72,7 +72,7 @@ def test_worker_stopped_between_two_steps_asks_nothing_that_was_asked_since(stag
     execution = subject.enqueue("a note done", user=user)
     first = stage.start(trap=("after-tool-commit", 1, "SIGSTOP"))
     stage.until(lambda: notes_of(execution))
-    second = stage.start()
+    second = stage.start(**LONG)
     stage.until_status("completed", execution)
     second.stop()
     before = rows_of(execution)
@@ -106,7 +106,7 @@ def test_worker_whose_loop_hangs_loses_its_leases(stage, user):
     execution = subject.enqueue("a block note done", user=user)
     first = stage.start()
     stage.until_seen("blocks", execution)
-    second = stage.start()
+    second = stage.start(**LONG)
     stage.gates.open("wake", second.pid)
     stage.until_status("completed", execution)
     second.stop()
@@ -121,10 +121,10 @@ def test_worker_whose_loop_hangs_loses_its_leases(stage, user):
 @pytest.mark.only_on("postgresql")
 def test_worker_stopped_inside_a_transactional_tool(stage, user):
     execution = subject.enqueue("a sleep done", user=user)
-    first = stage.start(TOOL_TRANSACTION_SECONDS=60)
+    first = stage.start(TOOL_TRANSACTION_SECONDS=600)
     stage.until_seen("sleeps", execution)
     first.send("SIGSTOP")
-    second = stage.start()
+    second = stage.start(**LONG)
     stage.gates.open("wake", second.pid)
     stage.until_status("completed", execution)
     second.stop()
@@ -143,7 +143,7 @@ def test_worker_stopped_in_the_middle_of_a_commit_holds_nobody_else_up(stage, us
     execution = subject.enqueue("a note done", user=user)
     first = stage.start(trap=("before-tool-commit", 1, "SIGSTOP"))
     stage.until_asked(execution, 0, by=first)
-    second = stage.start(MAX_ATTEMPTS=1)
+    second = stage.start(**LONG, MAX_ATTEMPTS=1)
     lease = AgentExecution.objects.get(pk=execution.pk).lease_expires
     stage.until(lambda: timezone.now() > lease + timedelta(seconds=1))
     later = subject.enqueue("later note done", user=user)
@@ -159,11 +159,11 @@ def test_worker_stopped_in_the_middle_of_a_commit_holds_nobody_else_up(stage, us
 def test_worker_stopped_inside_a_transactional_tool_holds_the_only_write_lock(stage, user):
     """SQLite lets nobody else write meanwhile: the lease cannot be taken, and the effect is there once."""
     execution = subject.enqueue("a sleep done", user=user)
-    first = stage.start(TOOL_TRANSACTION_SECONDS=60)
+    first = stage.start(TOOL_TRANSACTION_SECONDS=600)
     stage.until_seen("sleeps", execution)
     first.send("SIGSTOP")
     lease = AgentExecution.objects.get(pk=execution.pk).lease_expires
-    stage.start()
+    stage.start(**LONG)
     stage.until(lambda: timezone.now() > lease + timedelta(seconds=1))
     first.send("SIGCONT")
     stage.gates.open("wake")

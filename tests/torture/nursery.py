@@ -29,8 +29,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import WAIT_SECONDS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-WAIT_SECONDS = 60.0
 
 
 class WorkerProcess:
@@ -178,9 +179,9 @@ class Trap:
             self._left -= 1
             sprung = self._left == 0
         if sprung:
-            os.kill(os.getpid(), self._signal)
-            # A stop, or what the end of a worker sets off, reaches the other threads first: this one waits for it.
-            time.sleep(0.3)
+            # To this thread, so that it comes no further than here: another one might see to a stop much later.
+            signal.pthread_kill(threading.get_ident(), self._signal)
+            time.sleep(0.3)  # what the end of a worker sets off happens on other threads
 
 
 def work(plan: Plan, agents: list[Any]) -> None:

@@ -42,7 +42,7 @@ FREEZE = (1.0, 4.0)
 """For how many seconds a worker stands still: past its lease, as a rule."""
 TRAP_PATIENCE = 6.0
 """Seconds after which a worker whose point is not reached dies anyway."""
-END_SECONDS = 120.0
+END_SECONDS = 600.0
 
 
 @dataclass

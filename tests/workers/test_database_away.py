@@ -25,7 +25,7 @@ from retinue.types import SYSTEM
 from retinue.workers.worker import Worker
 from tests.scripted import call, prompt_of, scripted
 from tests.shop.models import Note
-from tests.waiting import opened, until
+from tests.waiting import WAIT_SECONDS, opened, until
 
 pytestmark = pytest.mark.only_on("postgresql")
 
@@ -53,7 +53,7 @@ class Server:
                 stderr=log,
                 user=self._wheel.system_user,
             )
-        until(self._answers, 60)
+        until(self._answers)
 
     def stop(self):
         """As a restart of the machine does: every connection is cut."""
@@ -81,7 +81,13 @@ def server(settings, monkeypatch, django_db_setup, django_db_blocker):
         connections.settings["own"] = {
             **copy.deepcopy(connections.settings["default"]), "NAME": "postgres", "HOST": str(own.data)
         }  # fmt: skip
-        settings.RETINUE = {"DATABASE": "own", "HEARTBEAT_SECONDS": 0.2}
+        settings.RETINUE = {
+            "DATABASE": "own",
+            "HEARTBEAT_SECONDS": 0.2,
+            # A slow machine takes its time to start a server.
+            "LEASE_SECONDS": 600.0,
+            "TOOL_TRANSACTION_SECONDS": 600.0,
+        }
         try:
             call_command("migrate", database="own", verbosity=0)
             yield own
@@ -174,14 +180,14 @@ def test_restart_inside_a_transactional_tool(server):
         tries.append(1)
         Note.objects.using("own").create(execution="x", label="before")
         inside.set()
-        gate.wait(20)
+        gate.wait(WAIT_SECONDS)
         Note.objects.using("own").create(execution="x", label="after")
         return "x"
 
     results = []
     caller = threading.Thread(target=lambda: results.append(agent.run_sync("Go", principal=SYSTEM).output))
     caller.start()
-    inside.wait(20)
+    inside.wait(WAIT_SECONDS)
     server.stop()
     server.start()
     gate.set()

@@ -23,7 +23,7 @@ from retinue.workers import worker as workers
 from retinue.workers.worker import Worker
 from tests.scripted import call, prompt_of, scripted
 from tests.shop.models import Note
-from tests.waiting import opened, until
+from tests.waiting import WAIT_SECONDS, least_disturbed, opened, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,13 +75,16 @@ def completed(number):
 
 def test_idle_worker_starts_new_work_promptly(user):
     agent = echo()
+
+    def waited():
+        execution = agent.enqueue("Go", user=user)
+        until(lambda: not AgentExecution.objects.exclude(status="completed").exists())
+        execution.refresh_from_db()
+        return (execution.started_at - execution.created_at).total_seconds()
+
     with working(agent):
         until(lambda: WorkerRow.objects.exists())
-        for number in range(5):
-            agent.enqueue(f"p{number}", user=user)
-            until(completed(number + 1))
-    waited = [row.started_at - row.created_at for row in AgentExecution.objects.all()]
-    assert min(waited) < timedelta(milliseconds=100)  # the least disturbed of them, as others use this machine, too
+        assert least_disturbed(waited, 0.1, tries=50) < 0.1
 
 
 def test_runs_no_more_at_once_than_it_may(user):
@@ -239,7 +242,8 @@ def test_expired_approval_wakes_its_run(user):
 # --- stopping
 
 
-def test_step_in_flight_ends_and_the_run_goes_on_elsewhere(user):
+def test_step_in_flight_ends_and_the_run_goes_on_elsewhere(user, settings):
+    settings.RETINUE = {"GRACE_SECONDS": 600.0, "TOOL_TRANSACTION_SECONDS": 600.0}
     asked, inside, gate = [], threading.Event(), threading.Event()
     agent = DjangoAgent(
         "careful", permission=AUTHENTICATED, model=scripted([call("add", "a")], [call("add", "b")], "done", asked=asked)
@@ -248,13 +252,13 @@ def test_step_in_flight_ends_and_the_run_goes_on_elsewhere(user):
     @agent.tool
     def add(ctx: RunContext[DjangoDeps]) -> str:
         inside.set()
-        gate.wait(20)
+        gate.wait(WAIT_SECONDS)
         Note.objects.create(execution=str(ctx.deps.execution_id), label=ctx.tool_call_id)
         return "added"
 
     with working(agent) as worker:
         agent.enqueue("Go", user=user)
-        inside.wait(20)
+        inside.wait(WAIT_SECONDS)
         stopping = threading.Thread(target=worker.stop)
         stopping.start()
         until(lambda: all(run.draining for run in get_engine()._runs.values()))
@@ -300,13 +304,13 @@ def test_claim_that_was_under_way_is_handed_back(user):
     def hook(point):
         if point == points.AFTER_JOURNAL_COMMIT and AgentExecution.objects.filter(status="running").exists():
             claimed.set()
-            gate.wait(20)
+            gate.wait(WAIT_SECONDS)
 
     points.hook = hook
     try:
         with working(gated.agent) as worker:
             gated.agent.enqueue("Go", user=user)
-            claimed.wait(20)
+            claimed.wait(WAIT_SECONDS)
             stopping = threading.Thread(target=worker.stop)
             stopping.start()
             until(lambda: worker._stopping)

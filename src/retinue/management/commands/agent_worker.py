@@ -9,6 +9,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -20,7 +21,7 @@ from retinue.management.errors import in_one_sentence
 from retinue.management.leaving import exit_promptly
 
 LOOK_SECONDS = 1.0
-"""How often the main thread sees whether the worker still turns."""
+"""How often the main thread looks whether the worker still turns, and for signals."""
 
 
 class Command(BaseCommand):
@@ -60,7 +61,11 @@ class Command(BaseCommand):
             )
             self._wait(worker, signals)
             self._tell("Stopping; what runs is handed to other workers.")
-            worker.stop()
+            # The main thread looks up now and then: a signal that comes as it begins to wait is seen only afterwards.
+            stopping = Thread(target=worker.stop, daemon=True)
+            stopping.start()
+            while stopping.is_alive():
+                stopping.join(LOOK_SECONDS)
         close_engine()
         self._tell("Stopped.")
 

@@ -54,6 +54,8 @@ class ToolTransaction:
         self._atomic: transaction.Atomic | None = None
         self._guards: list[Any] = []
         self._raw: Any = None
+        self._statement = threading.Lock()
+        """Held while a statement of a body on SQLite runs: two threads in one such connection crash the process."""
         self.payload: bytes | None = None
         """What was committed, when the body's own hop did."""
         self.closed = False
@@ -151,7 +153,10 @@ class ToolTransaction:
         if self._atomic is None:
             self._atomic = transaction.atomic(using=self.alias, durable=not isinstance(self.lane, CallerThread))
             self._atomic.__enter__()
-            self._raw = connections[self.alias].connection
+            connection = connections[self.alias]
+            if connection.vendor == "sqlite" and not isinstance(self.lane, CallerThread):
+                self._guard(self.alias, self._one_at_a_time)
+            self._raw = connection.connection
             self._guard_others()
             self._check()
 
@@ -210,14 +215,24 @@ class ToolTransaction:
             guard.__exit__(None, None, None)
         self._guards = []
         if atomic is not None:
-            atomic.__exit__(*exc_info)
+            with self._statement:
+                atomic.__exit__(*exc_info)
 
     def _guard_others(self) -> None:
         for alias in connections:
             if alias != self.alias:
-                guard = connections[alias].execute_wrapper(_refuse_writes)
-                guard.__enter__()
-                self._guards.append(guard)
+                self._guard(alias, _refuse_writes)
+
+    def _guard(self, alias: str, wrapper: Callable[..., Any]) -> None:
+        guard = connections[alias].execute_wrapper(wrapper)
+        guard.__enter__()
+        self._guards.append(guard)
+
+    def _one_at_a_time(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        with self._statement:
+            if self.closed:
+                raise lost(self.run.id)
+            return execute(sql, params, many, context)
 
     # From any thread
 
@@ -228,33 +243,36 @@ class ToolTransaction:
         raw = self._raw
         if raw is None or isinstance(self.lane, CallerThread):
             return
-        with suppress(Exception):  # the body may end at this very moment
-            if hasattr(raw, "cancel_safe"):
+        if hasattr(raw, "cancel_safe"):
+            with suppress(Exception):  # the body may end at this very moment
                 raw.cancel_safe(timeout=1)
-            else:
-                _interrupt_sqlite(raw)
+        else:
+            self._raw = None  # once is enough
+            threading.Thread(target=_undo_sqlite, args=[raw, self._statement], daemon=True).start()
 
 
 def _nothing() -> None:
     """What a lane does when one only waits for its turn."""
 
 
-def _interrupt_sqlite(raw: Any) -> None:
+def _undo_sqlite(raw: Any, statement: threading.Lock) -> None:
     """Undo a transaction from outside, and with it free the write lock.
 
     To close the connection is not enough: it keeps the lock for as long as anything holds one of its cursors.
     """
-    undoing = threading.Thread(target=_undo_sqlite, args=[raw], daemon=True)
-    undoing.start()
-    undoing.join(0.05)
-    if undoing.is_alive():
-        raw.interrupt()  # a statement runs; it holds up everything else on its connection
+    with suppress(sqlite3.ProgrammingError):  # closed by its own thread meanwhile
+        while not statement.acquire(timeout=0.01):
+            raw.interrupt()  # again and again: one that has not begun yet does not notice
+        try:
+            _roll_back_sqlite(raw)
+        finally:
+            statement.release()
 
 
-def _undo_sqlite(raw: Any) -> None:
+def _roll_back_sqlite(raw: Any) -> None:
     for _ in range(100):
         try:
-            raw.execute("PRAGMA query_only = 1")  # what the body still does would commit by itself after the rollback
+            raw.execute("PRAGMA query_only = 1")  # what a cursor of its own still writes would commit by itself
             raw.rollback()
             return
         except sqlite3.OperationalError:  # interrupted, too, until all that ran has stopped

@@ -88,7 +88,7 @@ class Stage:
         """Wait until it holds; give what it gave."""
         deadline = time.monotonic() + seconds
         while not (result := condition()):
-            assert time.monotonic() < deadline, f"{seconds:g} s were not enough; the workers' log:\n{self._log()}"
+            assert time.monotonic() < deadline, f"{seconds:g} s were not enough; the workers' log:\n{self.log()}"
             time.sleep(0.01)
         return result
 
@@ -118,7 +118,7 @@ class Stage:
         facts = witness.noted(self.folder, kind)
         return [fact for fact in facts if execution is None or fact["execution"] == str(execution.pk)]
 
-    def _log(self) -> str:
+    def log(self) -> str:
         path = self.folder / "workers.log"
         return path.read_text() if path.exists() else ""
 

@@ -8,7 +8,7 @@ from django.db import connection
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution, ExecutionStep
 from tests.survival.agents import subject
-from tests.survival.conftest import SHORT, notes_of, rows_of
+from tests.survival.conftest import LONG, SHORT, notes_of, rows_of
 from tests.waiting import least_disturbed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,6 +97,16 @@ def test_while_a_tool_holds_the_only_write_lock(stage, user, tool, sign):
     goes_on(stage, user)
     assert rows_of(execution) == before
     assert notes_of(execution) == []
+
+
+@pytest.mark.only_on("sqlite")
+def test_statements_cut_off_one_after_another_leave_the_worker_alive(stage, user):
+    """Each is undone from another thread than its own."""
+    executions = [subject.enqueue(f"r{n} query done", user=user) for n in range(30)]
+    worker = stage.start(**{**LONG, "TOOL_TRANSACTION_SECONDS": 0.05})
+    stage.until_status("completed", *executions)
+    assert (worker.stop(), stage.log()) == (0, "")
+    assert [note for execution in executions for note in notes_of(execution)] == []
 
 
 def test_while_it_is_queued_or_waits_for_its_lease(stage, user):

@@ -15,7 +15,7 @@ from pydantic_ai.models.function import FunctionModel
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.approvals.decisions import approve
 from retinue.approvals.models import Approval
-from retinue.errors import AlreadyDecided, ExecutionCancelled, ExecutionFailed, ExecutionWaiting
+from retinue.errors import AlreadyDecided, ExecutionCancelled, ExecutionFailed, ExecutionWaiting, IllegalTransition
 from retinue.executions.lifecycle import cancel, fail
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, OPEN, TRANSITIONS, Status
@@ -218,6 +218,41 @@ def test_marks_are_conditional_and_show_on_the_object(user):
     other.refresh_from_db()
     assert (other.status, other.output_data, other.error_code) == ("completed", {"answer": 42}, "")
     assert other.completed_at == execution.completed_at
+
+
+@pytest.mark.parametrize(
+    ("mark", "status"),
+    [
+        (lambda execution: execution.mark_completed("x"), "completed"),
+        (lambda execution: execution.mark_failed("by_hand", "Somebody said so."), "failed"),
+    ],
+)
+def test_marks_end_what_hangs_on_the_run(user, mark, status):
+    root = made(user, Status.RUNNING)
+    child = made(user, Status.WAITING, parent=root, path="/a")
+    AgentExecution.objects.filter(pk=child.pk).update(root=root)
+    told = []
+
+    def listen(execution, **kwargs):
+        told.append((execution.pk, execution.status))
+
+    execution_finished.connect(listen)
+    try:
+        assert mark(root)
+        assert not mark(root)
+    finally:
+        execution_finished.disconnect(listen)
+    assert told == [(root.pk, status)]
+    assert set(AgentExecution.objects.values_list("status", flat=True)) == {status}
+    assert set(Approval.objects.values_list("status", flat=True)) == {"expired"}
+
+
+def test_delegated_run_is_not_completed_by_hand(user):
+    root = made(user, Status.RUNNING)
+    child = made(user, Status.RUNNING, parent=root, path="/a")
+    with pytest.raises(IllegalTransition):
+        child.mark_completed("x")
+    assert set(AgentExecution.objects.values_list("status", flat=True)) == {"running"}
 
 
 # --- a run of this very process

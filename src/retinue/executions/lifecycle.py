@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,10 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
+from retinue.errors import IllegalTransition
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
 from retinue.signals import execution_finished
@@ -28,22 +30,30 @@ def cancel(execution: AgentExecution) -> bool:
 
     The final state stands with the commit: whatever its threads still do, nothing of it commits any more.
     """
-    return _end(execution, Status.CANCELLED, "cancelled", "The run was cancelled.")
+    return _end(execution, Status.CANCELLED, error_code="cancelled", error_message="The run was cancelled.")
 
 
 def fail(execution: AgentExecution, code: str, message: str) -> bool:
     """Have an execution fail from outside its run. Returns whether it was still open."""
-    return _end(execution, Status.FAILED, code, message)
+    return _end(execution, Status.FAILED, error_code=code, error_message=message)
 
 
-def _end(execution: AgentExecution, status: Status, code: str, message: str) -> bool:
+def complete(execution: AgentExecution, output: Any) -> bool:
+    """Have an execution complete from outside its run, with this output. Returns whether it was running.
+
+    Raises IllegalTransition for a delegated run: what it gives is for the run that waits for it.
+    """
+    if execution.parent_id is not None:
+        raise IllegalTransition(_("A delegated run cannot be completed from outside."))
+    return _end(execution, Status.COMPLETED, among=[Status.RUNNING], output_data=output)
+
+
+def _end(execution: AgentExecution, status: Status, among: Collection[Status] = OPEN, **values: Any) -> bool:
     now, alias = timezone.now(), get_settings().database
     rows = AgentExecution.objects.using(alias)
     final = {"status": status, "completed_at": now, "lease_expires": None}
     with transaction.atomic(using=alias):
-        ended = rows.filter(pk=execution.root_id, status__in=OPEN).update(
-            **final, error_code=code, error_message=message, lease_token=None
-        )
+        ended = rows.filter(pk=execution.root_id, status__in=among).update(**final, **values, lease_token=None)
         if ended:
             _sum_up(alias, execution.root_id, **final)
             close_questions(alias, execution.root_id, now)

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from retinue.conf import get_settings
 from retinue.executions.states import FINAL, OPEN, Kind, StepKind
 from retinue.executions.states import Status as ExecutionStatus
 from retinue.fields import AmountField
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 PATH_LENGTH = 2000
+ENDING = ["status", "output_data", "error_code", "error_message", "completed_at", "lease_token", "lease_expires"]
 PRINCIPAL_TYPES = [(USER, _("User")), (GUEST, _("Guest")), (SYSTEM_TYPE, _("System"))]
 
 
@@ -172,22 +174,20 @@ class AgentExecution(models.Model):
         return cancel(self)
 
     def mark_completed(self, output: Any) -> bool:
-        """Set the execution to completed, if it is running. Returns whether it was."""
-        return self._finish(ExecutionStatus.COMPLETED, output_data=output)
+        """See executions.lifecycle.complete(). What it changed shows on this object."""
+        from retinue.executions.lifecycle import complete
+
+        return complete(self, output) and self._reread()
 
     def mark_failed(self, code: str, message: str) -> bool:
-        """Set the execution to failed, if it is not final. Returns whether it was not."""
-        return self._finish(ExecutionStatus.FAILED, error_code=code, error_message=message)
+        """See executions.lifecycle.fail(). What it changed shows on this object."""
+        from retinue.executions.lifecycle import fail
 
-    def _finish(self, status: ExecutionStatus, **values: Any) -> bool:
-        before = [ExecutionStatus.RUNNING] if status == ExecutionStatus.COMPLETED else list(OPEN)
-        now = timezone.now()
-        values |= {"status": status, "completed_at": now, "lease_token": None, "lease_expires": None}
-        changed = AgentExecution.objects.filter(pk=self.pk, status__in=before).update(**values)
-        if changed:
-            for name, value in values.items():
-                setattr(self, name, value)
-        return bool(changed)
+        return fail(self, code, message) and self._reread()
+
+    def _reread(self) -> bool:
+        self.refresh_from_db(using=get_settings().database, fields=ENDING)
+        return True
 
 
 class ExecutionStep(models.Model):

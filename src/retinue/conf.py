@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 OFFLINE_MODEL = "offline:default"
@@ -98,8 +99,13 @@ KEYS = tuple(f.name.upper() for f in fields(Settings))
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The site's settings. Unknown keys are left to the system check `retinue.E001`."""
-    given: dict[str, Any] = getattr(django_settings, "RETINUE", {}) or {}
+    """The site's settings. Unknown keys are left to the system check `retinue.E001`.
+
+    Raises ImproperlyConfigured if RETINUE is no dict.
+    """
+    given = getattr(django_settings, "RETINUE", {}) or {}
+    if not isinstance(given, dict):
+        raise ImproperlyConfigured(f"RETINUE is a {type(given).__name__}. Make it a dict.")
     return Settings(**{key.lower(): value for key, value in given.items() if key in KEYS})
 
 

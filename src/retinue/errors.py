@@ -30,7 +30,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured, PermissionDenied
+from django.utils.translation import gettext_lazy
+from django.utils.translation.trans_null import gettext_noop  # the other one asks for the settings
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -39,63 +41,68 @@ if TYPE_CHECKING:
 
 
 class RetinueError(Exception):
-    """Something went wrong in Retinue."""
+    __doc__ = gettext_noop("Something went wrong in Retinue.")
 
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or " ".join((self.__doc__ or "").split()))
+        super().__init__(message or gettext_lazy(" ".join((self.__doc__ or "").split())))
+
+    def __str__(self) -> str:
+        try:
+            return super().__str__()
+        except (AppRegistryNotReady, ImproperlyConfigured):  # too early to translate anything
+            return " ".join((self.__doc__ or "").split())
 
 
 class ConfigurationError(RetinueError):
-    """The settings do not allow this."""
+    __doc__ = gettext_noop("The settings do not allow this.")
 
     code = "configuration"
 
 
 class UnknownAgent(RetinueError):
-    """There is no agent of that name."""
+    __doc__ = gettext_noop("There is no agent of that name.")
 
     code = "unknown_agent"
 
 
 class DuplicateAgent(RetinueError):
-    """Two agents have the same name."""
+    __doc__ = gettext_noop("Two agents have the same name.")
 
     code = "duplicate_agent"
 
 
 class AgentPermissionDenied(RetinueError, PermissionDenied):
-    """The permission that this needs is missing."""
+    __doc__ = gettext_noop("The permission that this needs is missing.")
 
     code = "permission_denied"
 
 
 class InvalidInput(RetinueError):
-    """What was given cannot be used."""
+    __doc__ = gettext_noop("What was given cannot be used.")
 
     code = "invalid_input"
 
 
 class IdempotencyConflict(RetinueError):
-    """This idempotency key was used before, with another input."""
+    __doc__ = gettext_noop("This idempotency key was used before, with another input.")
 
     code = "idempotency_conflict"
 
 
 class TransactionOpen(RetinueError):
-    """A run cannot be waited for inside an open transaction.
-
-    It would not see the rows that the transaction wrote, and would not be undone with it. Use
-    `enqueue(...)`, which commits with the transaction, or take the view out of its transaction with
-    `transaction.non_atomic_requests`.
-    """
+    __doc__ = gettext_noop(
+        "A run cannot be waited for inside an open transaction. It would not see the rows that the transaction wrote, "
+        "and would not be undone with it. Use `enqueue(...)`, which commits with the transaction, or take the view "
+        "out of its transaction with `transaction.non_atomic_requests`."
+    )
 
     code = "transaction_open"
 
 
 class ReplayDiverged(RetinueError):
-    """The code asks for something else than the journal holds."""
+    __doc__ = gettext_noop("The code asks for something else than the journal holds.")
 
     code = "replay_diverged"
 
@@ -107,7 +114,7 @@ class ModelsFailed(RetinueError):
 
 
 class MaxCostExceeded(RetinueError):
-    """The run has reached the cost that it was allowed."""
+    __doc__ = gettext_noop("The run has reached the cost that it was allowed.")
 
     code = "max_cost"
 
@@ -144,37 +151,37 @@ class PriceUnknown(RetinueError):
 
 
 class IllegalTransition(RetinueError):
-    """The execution is not in a state that allows this."""
+    __doc__ = gettext_noop("The execution is not in a state that allows this.")
 
     code = "illegal_transition"
 
 
 class DecisionError(RetinueError):
-    """The approval cannot be decided like this."""
+    __doc__ = gettext_noop("The approval cannot be decided like this.")
 
     code = "decision"
 
 
 class AlreadyDecided(DecisionError):
-    """The approval was decided before."""
+    __doc__ = gettext_noop("The approval was decided before.")
 
     code = "already_decided"
 
 
 class DecisionNotAllowed(DecisionError, PermissionDenied):
-    """Only the run's own user and holders of retinue.decide_approval may decide this."""
+    __doc__ = gettext_noop("Only the run's own user and holders of retinue.decide_approval may decide this.")
 
     code = "decision_not_allowed"
 
 
 class InvalidArguments(DecisionError):
-    """The changed arguments are not valid for the tool."""
+    __doc__ = gettext_noop("The changed arguments are not valid for the tool.")
 
     code = "invalid_arguments"
 
 
 class ExecutionError(RetinueError):
-    """The execution did not complete."""
+    __doc__ = gettext_noop("The execution did not complete.")
 
     code = "execution"
 
@@ -184,18 +191,18 @@ class ExecutionError(RetinueError):
 
 
 class ExecutionWaiting(ExecutionError):
-    """The execution waits for a person or a time."""
+    __doc__ = gettext_noop("The execution waits for a person or a time.")
 
     code = "waiting"
 
 
 class ExecutionFailed(ExecutionError):
-    """The execution failed."""
+    __doc__ = gettext_noop("The execution failed.")
 
     code = "failed"
 
 
 class ExecutionCancelled(ExecutionError):
-    """The execution was cancelled."""
+    __doc__ = gettext_noop("The execution was cancelled.")
 
     code = "cancelled"

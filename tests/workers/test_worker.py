@@ -1,10 +1,12 @@
 """A worker claims what is queued for it, runs it, and gives back what it cannot finish."""
 
+import asyncio
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.models.function import FunctionModel
@@ -178,9 +180,12 @@ def test_run_that_fails_takes_no_other_along(user):
 def orphan(agent, user, **values):
     """An execution whose process died after it was claimed."""
     with registered(agent):
-        execution = agent.enqueue("Go", user=user)
+        execution = agent.enqueue(
+            "Go", user=user, run_after=timezone.now() + timedelta(hours=1)
+        )  # not before it is one
     gone = timezone.now() - timedelta(seconds=1)
     values = {"status": "running", "lease_token": execution.pk, "lease_expires": gone, "started_at": gone, **values}
+    values["run_after"] = None
     AgentExecution.objects.filter(pk=execution.pk).update(**values)
 
 
@@ -201,6 +206,110 @@ def test_orphan_that_crashed_before_is_taken_alone(user):
         gated.gate.set()
         until(completed(2))
     assert gated.asked == ["Go", "other"]
+
+
+class Stream:
+    """An agent of short runs: each ends when the next one has begun, or when its worker makes room.
+
+    So the worker is never idle by itself. `alone` is how many runs were under way as the suspect ran.
+    """
+
+    def __init__(self):
+        self.asked = []
+        self.worker = None
+        self.alone = None
+        self.agent = DjangoAgent("stream", permission=AUTHENTICATED, model=FunctionModel(self.answer))
+        self._ended = threading.Event()
+
+    async def answer(self, messages, info):
+        prompt = prompt_of(messages)
+        self.asked.append(prompt)
+        if prompt == "Go":
+            self.alone = get_engine().active
+        else:
+            number = len(self.asked)
+            while len(self.asked) == number and not self.worker._holds_back and not self._ended.is_set():
+                await asyncio.sleep(0.005)
+        return ModelResponse(parts=[TextPart("done")])
+
+    @contextmanager
+    def flowing(self, user):
+        """A worker for the time of a block, with two short runs in its queue at every moment."""
+
+        def feed():
+            while not self._ended.wait(0.005):
+                if AgentExecution.objects.filter(status="queued").count() < 2:
+                    self.agent.enqueue("short", user=user)
+            connections.close_all()
+
+        feeder = threading.Thread(target=feed)
+        with working(self.agent, concurrency=2) as self.worker:
+            feeder.start()
+            try:
+                yield
+            finally:
+                self._ended.set()
+                feeder.join()
+
+
+def test_orphan_that_crashed_before_is_not_starved_by_a_busy_worker(user, monkeypatch):
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "STARVING_SECONDS", 3600.0)
+    stream = Stream()
+    with registered(stream.agent):
+        stream.agent.enqueue("short", user=user)
+        stream.agent.enqueue("short", user=user)
+    with stream.flowing(user):
+        until(lambda: len(stream.asked) > 2)
+        orphan(stream.agent, user, attempts=1)
+        seen = len(stream.asked)
+        until(lambda: len(stream.asked) > seen + 20)
+        assert "Go" not in stream.asked  # it may wait, so far
+        monkeypatch.setattr(workers, "STARVING_SECONDS", 0.0)
+        until(lambda: AgentExecution.objects.filter(input_prompt="Go", status="completed").exists())
+        seen = len(stream.asked)
+        until(lambda: len(stream.asked) > seen + 5)
+    assert (stream.asked.count("Go"), stream.alone) == (1, 1)
+
+
+def test_worker_makes_no_room_where_others_use_its_engine(user, monkeypatch):
+    """A view waits for a run in this process: it would not become idle, however long it claimed nothing."""
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "STARVING_SECONDS", 0.0)
+    held, agent = Gated(), echo()
+    view = threading.Thread(target=lambda: (held.agent.run_sync("view", user=user), connections.close_all()))
+    view.start()
+    until(lambda: held.asked)
+    orphan(agent, user, attempts=1)
+    with working(agent):
+        for number in range(5):
+            agent.enqueue(f"p{number}", user=user)
+            until(completed(number + 1))
+        assert statuses()["running"] == ["Go", "view"]
+        held.gate.set()
+        view.join(WAIT_SECONDS)
+        until(completed(7))
+
+
+def test_worker_that_cannot_make_room_works_on_after_a_while(user, monkeypatch):
+    """What it runs takes longer than it holds back."""
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "STARVING_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "HOLD_SECONDS", 0.2)
+    held, agent = Gated(), echo()
+    with working(held.agent, agent) as worker:
+        held.agent.enqueue("long", user=user)
+        until(lambda: held.asked)
+        orphan(agent, user, attempts=1)
+        until(lambda: worker._holds_back)
+        agent.enqueue("other", user=user)
+        until(completed(1))
+        assert statuses() == {"completed": ["other"], "running": ["Go", "long"]}
+        held.gate.set()
+        until(completed(3))
 
 
 def test_orphan_that_crashed_too_often_fails(user):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 
 from retinue.budgets.models import BudgetPeriod, Hold, LedgerEntry
 from retinue.executions.models import AgentExecution
@@ -77,25 +76,27 @@ def _entries(alias: str) -> Any:
 
 
 def _wrong_entries(alias: str) -> Iterator[Difference]:
-    """Entries out of number, or whose sums are not those of the entries so far."""
-    so_far: dict[str, Any] = {"partition_by": F("period"), "order_by": F("number").asc()}
-    rows = (
-        _entries(alias)
-        .annotate(
-            nth=Window(RowNumber(), **so_far),
-            reserved_sum=Window(Sum("reserved_change"), **so_far),
-            spent_sum=Window(Sum("spent_change"), **so_far),
+    """Entries that do not follow from the one before. What follows from a wrong one is not named again."""
+    follows = Exists(
+        _entries(alias).filter(
+            period=OuterRef("period"),
+            number=OuterRef("number") - 1,
+            reserved_steps=OuterRef("reserved_steps") - OuterRef("reserved_change"),
+            spent_steps=OuterRef("spent_steps") - OuterRef("spent_change"),
         )
-        .filter(~Q(number=F("nth")) | ~Q(reserved_steps=F("reserved_sum")) | ~Q(spent_steps=F("spent_sum")))
-        .select_related("period__budget")
     )
+    begins = Q(number=1, reserved_steps=F("reserved_change"), spent_steps=F("spent_change"))
+    rows = _entries(alias).filter(~begins, ~follows).select_related("period__budget")
     for row in rows.iterator(chunk_size=CHUNK):
+        before = _entries(alias).filter(period=row.period, number__lt=row.number).order_by("-number").first()
+        number, reserved, spent = (before.number, before.reserved_steps, before.spent_steps) if before else (0, 0, 0)
         entry = f"entry {row.number}"
-        if row.number != row.nth:
-            yield Difference(period=row.period, what=f"{entry}, number", expected=str(row.nth), found=str(row.number))
+        if row.number != number + 1:
+            what = f"{entry}, number"
+            yield Difference(period=row.period, what=what, expected=str(number + 1), found=str(row.number))
         for name, found, expected in (
-            ("held", row.reserved_steps, row.reserved_sum),
-            ("used", row.spent_steps, row.spent_sum),
+            ("held", row.reserved_steps, reserved + row.reserved_change),
+            ("used", row.spent_steps, spent + row.spent_change),
         ):
             if found != expected:
                 yield _in_steps(row.period, f"{entry}, {name} after it", expected, found)

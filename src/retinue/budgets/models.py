@@ -175,7 +175,7 @@ class AppendOnly(models.QuerySet["LedgerEntry"]):
     def delete(self) -> NoReturn:
         raise TypeError("The ledger is only ever added to.")
 
-    bulk_update = update  # type: ignore[assignment]
+    bulk_update = update
 
     def for_principal(self, principal: Principal) -> AppendOnly:
         return self.filter(period__budget__owner_type=principal.type, period__budget__owner_key=principal.key)

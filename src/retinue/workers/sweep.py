@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -13,6 +14,7 @@ from retinue.conf import get_settings
 from retinue.executions.lifecycle import fail
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
+from retinue.runtime.journal.claim import Claim
 
 
 def has_queued(alias: str, queues: Sequence[str], agents: Sequence[str]) -> bool:
@@ -31,6 +33,13 @@ def has_queued(alias: str, queues: Sequence[str], agents: Sequence[str]) -> bool
     with connections[alias].cursor() as cursor:
         cursor.execute(f"{statement} LIMIT 1", [now, *queues, *agents])
         return cursor.fetchone() is not None
+
+
+def has_starving(alias: str, queues: Sequence[str], agents: Sequence[str], seconds: float) -> bool:
+    """Whether one of these that is to run alone has waited for so long: since its lease ran out, or it was made."""
+    then = timezone.now() - timedelta(seconds=seconds)
+    alone = (Claim(queues=queues, agents=agents, alone=True, expired=expired) for expired in (True, False))
+    return any(claim.candidates(alias, then).filter(created_at__lt=then).exists() for claim in alone)
 
 
 def fail_hopeless(alias: str, mine: Collection[UUID] = ()) -> int:

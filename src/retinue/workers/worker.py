@@ -27,13 +27,19 @@ from retinue.runtime.journal.statements import Ending
 from retinue.runtime.loop.engine import Engine, get_engine
 from retinue.runtime.run import Run
 from retinue.workers.records import WorkerRecord
-from retinue.workers.sweep import fail_hopeless, has_queued
+from retinue.workers.sweep import fail_hopeless, has_queued, has_starving
 
 logger = logging.getLogger("retinue.worker")
 
 SWEEP_SECONDS = 1.0
-HOLDS_SECONDS = 60.0
+HOLD_SWEEP_SECONDS = 60.0
 """How often a worker looks for holds that the site's own code forgot."""
+STARVING_SECONDS = 30.0
+"""How long an execution that is to run alone waits for an idle worker before workers make room for it."""
+LOOK_SECONDS = 5.0
+"""How often a worker looks for such executions."""
+ROOM_SECONDS = 60.0
+"""How long a worker claims nothing to make room; then it works for as long before it tries again."""
 
 
 class Worker:
@@ -55,10 +61,12 @@ class Worker:
         self._record = WorkerRecord(self.name, embedded, self.queues, concurrency)
         self._stopping = False
         self._away = False
-        self._released = -HOLDS_SECONDS
+        self._released = -HOLD_SWEEP_SECONDS
         self._wake: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._alone: asyncio.Task[Any] | None = None
+        self._held_since: float | None = None
+        self._looked = 0.0
         self._done: Future[None] | None = None
 
     # Any thread
@@ -112,7 +120,11 @@ class Worker:
 
     @property
     def _free(self) -> int:
-        return 0 if self._alone is not None else self.concurrency - len(self._tasks)
+        return 0 if self._alone is not None or self._holds_back else self.concurrency - len(self._tasks)
+
+    @property
+    def _holds_back(self) -> bool:
+        return self._held_since is not None and time.monotonic() - self._held_since < ROOM_SECONDS
 
     async def _claim_queued(self) -> int:
         agents = self._served
@@ -133,12 +145,13 @@ class Worker:
             await self._keep(self._record.seen, len(self._tasks))
         mine = self._engine.active_ids()
         await self._keep(fail_hopeless, self._engine.alias, mine)
-        if time.monotonic() - self._released >= HOLDS_SECONDS:
+        if time.monotonic() - self._released >= HOLD_SWEEP_SECONDS:
             self._released = time.monotonic()
             await self._keep(release_expired, self._engine.alias)
         claimed, agents = 0, self._served
         if not agents:
             return 0
+        await self._make_room(agents)
         for kind in ({"due": True}, {"expired": True, "but": mine}):
             if self._free > 0:
                 claimed += await self._claim(Claim(limit=self._free, queues=self.queues, agents=agents, **kind))
@@ -149,6 +162,23 @@ class Worker:
                     return 1
         return claimed
 
+    async def _make_room(self, agents: Sequence[str]) -> None:
+        """Claim nothing for a while, so as to become idle, where an execution that is to run alone waits too long.
+
+        Not where others have runs on this process's engine: it would not become idle.
+        """
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        possible = self._alone is None and self._engine.active <= len(self._tasks)
+        if not possible or not await self._keep(
+            has_starving, self._engine.alias, self.queues, agents, STARVING_SECONDS
+        ):
+            self._held_since = None
+        elif self._held_since is None or now - self._held_since >= 2 * ROOM_SECONDS:
+            self._held_since = now
+
     async def _claim(self, claim: Claim) -> int:
         runs = await self._journal(claim)
         for run in runs or ():
@@ -157,7 +187,7 @@ class Worker:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
             if claim.alone:
-                self._alone = task
+                self._alone, self._held_since = task, None
         return len(runs or ())
 
     def _ended(self, task: asyncio.Task[Any]) -> None:

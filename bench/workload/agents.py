@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 from pydantic_ai import Agent
-from pydantic_ai.capabilities import UseThreadExecutor
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
@@ -51,8 +50,7 @@ def two_drafts(model: FunctionModel) -> tuple[Agent[Any, str], DjangoAgent[Any, 
 
 
 def _bare(model: FunctionModel) -> Agent[Any, str]:
-    """As a fair Django site has it: sync tools in a few threads that keep their connections."""
-    return Agent(model, name="bare", deps_type=DjangoDeps, capabilities=[UseThreadExecutor(_threads())])
+    return Agent(model, name="bare", deps_type=DjangoDeps)
 
 
 def _retinue(model: FunctionModel) -> DjangoAgent[Any, str]:
@@ -60,7 +58,8 @@ def _retinue(model: FunctionModel) -> DjangoAgent[Any, str]:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
+    """Where bare agents run sync tools, as a fair Django site has it: a few threads that keep their connections."""
     return ThreadPoolExecutor(4)
 
 

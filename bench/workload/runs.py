@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_ai import Agent
 
+from bench.workload.agents import threads
 from bench.workload.users import make_users
 from retinue import DjangoAgent, DjangoDeps
 
@@ -24,8 +25,9 @@ class Runs:
         def run_retinue() -> Awaitable[Any]:
             return agent.run("Note it", user=next(users_in_turn))  # type: ignore[call-overload]
 
-        def run_bare() -> Awaitable[Any]:
-            return agent.run("Note it", deps=DjangoDeps(user_id=next(users_in_turn).pk))
+        async def run_bare() -> Any:
+            with agent.using_thread_executor(threads()):
+                return await agent.run("Note it", deps=DjangoDeps(user_id=next(users_in_turn).pk))
 
         self._one: Callable[[], Awaitable[Any]] = run_retinue if isinstance(agent, DjangoAgent) else run_bare
 

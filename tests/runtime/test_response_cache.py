@@ -350,7 +350,15 @@ def test_seconds_must_be_some(value):
         oracle(None, cache=value)
 
 
-@pytest.mark.parametrize("value", [True, "300"])
+@pytest.mark.parametrize(("ttl", "expected"), [(0.001, "answer 2"), (300, "answer 1")])
+def test_true_takes_the_time_from_the_settings(user, asked, settings, ttl, expected):
+    settings.RETINUE = {**getattr(settings, "RETINUE", {}), "PRSM": {"CACHE_TTL": ttl}}
+    agent = oracle(asked.model, cache=True)
+    assert agent.run_sync("Why?", user=user).output == "answer 1"
+    assert agent.run_sync("Why?", user=user).output == expected
+
+
+@pytest.mark.parametrize("value", ["300"])
 def test_seconds_must_be_a_number(user, asked, value):
     with pytest.raises(TypeError, match="a number of seconds"):
         oracle(None, cache=value)

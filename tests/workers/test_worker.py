@@ -298,7 +298,7 @@ def test_worker_that_cannot_make_room_works_on_after_a_while(user, monkeypatch):
     monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
     monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(workers, "STARVING_SECONDS", 0.0)
-    monkeypatch.setattr(workers, "HOLD_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "ROOM_SECONDS", 0.2)
     held, agent = Gated(), echo()
     with working(held.agent, agent) as worker:
         held.agent.enqueue("long", user=user)

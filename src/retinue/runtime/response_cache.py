@@ -28,6 +28,7 @@ from pydantic_ai.models import CompletedStreamedResponse, ModelRequestParameters
 from pydantic_core import to_json
 
 from retinue.conf import get_settings
+from retinue.providers.prsm.settings import get_prsm_settings
 from retinue.providers.resolve import resolve_model
 from retinue.runtime.cache_line import CacheAway, CacheLine, enter, leave, line_of
 from retinue.runtime.journal.creation import refusal
@@ -77,14 +78,21 @@ class CachedAnswer:
 
 
 def checked_seconds(value: Any) -> float | None:
-    """How long answers are kept, as an agent or a run says it; `False` or `None`: not at all."""
+    """How long answers are kept, as an agent or a run says it; `True`: as PRSM's `CACHE_TTL`; else not at all."""
     if value is None or value is False:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if value is True:
+        return True
+    if not isinstance(value, int | float):
         raise TypeError(f"cache={value!r}: it takes a number of seconds.")
     if value <= 0:
         raise ValueError(f"cache={value!r}: it takes more than 0 seconds.")
     return value
+
+
+def seconds_of(value: float | None) -> float | None:
+    """What an agent or a run says, in seconds."""
+    return float(get_prsm_settings().cache_ttl) if value is True else value
 
 
 def key_of(run: Run, agent: DjangoAgent[Any, Any]) -> str:

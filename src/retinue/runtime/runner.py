@@ -41,7 +41,7 @@ from retinue.runtime.journal.payload import storable
 from retinue.runtime.journal.statements import Ending, StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.journal.writer import is_away
-from retinue.runtime.response_cache import FREE, CachedAnswer, Question, is_shared
+from retinue.runtime.response_cache import FREE, CachedAnswer, Question, is_shared, seconds_of
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
 from retinue.runtime.steps.model_requests import last_step
@@ -122,7 +122,7 @@ async def _guarded(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, live: L
     run.inherited = given.get("context", {})
     with restored(run.inherited):
         async with _limited(None if timeout is None else timeout - run.execution.execution_time), _surroundings(frame):
-            if (seconds := options.get("cache", agent.cache)) and is_shared(run, agent):
+            if (seconds := seconds_of(options.get("cache", agent.cache))) and is_shared(run, agent):
                 frame.question = Question(frame=frame, seconds=seconds, options=options)
                 if (answer := await frame.question.answer()) is not None:
                     await frame.question.tell(answer, deps, live.event_handler)

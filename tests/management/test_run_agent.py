@@ -228,8 +228,8 @@ class TestBudget:
     @pytest.mark.parametrize(
         ("limit", "sentence"),
         [
-            ("0", "The budget does not reach: this needs up to 0.1 USD, and 0 USD are left."),
-            ("0.05", "The budget does not reach: this needs up to 0.1 USD, and 0.05 USD are left."),
+            ("0", "The budget does not reach: up to 0.1 USD more are needed, and 0 USD are left."),
+            ("0.05", "The budget does not reach: up to 0.1 USD more are needed, and 0.05 USD are left."),
         ],
     )
     def test_that_does_not_reach_is_one_sentence(self, command, user, priced, terminal, limit, sentence):
@@ -242,7 +242,7 @@ class TestBudget:
         budget_of(user, "0.15")
         with registered(pricer(scripted([call("look", name="lamp")], "never said"))):
             done = command("run_agent", "pricer", "Look", user="ada")
-        sentence = "The budget does not reach: this needs up to 0.05 USD, and 0 USD are left."  # 0.05 are held
+        sentence = "The budget does not reach: up to 0.05 USD more are needed, and 0 USD are left."  # 0.05 are held
         assert (done.out, done.error, done.code) == ("", sentence, 1)
         assert AgentExecution.objects.get().error_code == "budget_exceeded"
 

@@ -261,7 +261,7 @@ def exceeded(unit: Unit, needed: int, available: int) -> BudgetExceeded:
     available = max(available, 0)
     left = unit.describe(available)
     return BudgetExceeded(
-        f"The budget does not reach: this needs up to {unit.describe(needed)}, and {left} are left.",
+        f"The budget does not reach: up to {unit.describe(needed)} more are needed, and {left} are left.",
         unit=unit.value,
         needed=unit.to_amount(needed),
         available=unit.to_amount(available),

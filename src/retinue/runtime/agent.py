@@ -72,7 +72,7 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         timeout: float | None = None,
         max_cost: Decimal | None = None,
         max_credits: Decimal | None = None,
-        cache: float | None = None,
+        cache: float | bool | None = None,
         capabilities: Sequence[AgentCapability[DepsT]] = (),
         **options: Any,
     ) -> None:

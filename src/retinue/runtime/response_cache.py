@@ -77,7 +77,7 @@ class CachedAnswer:
             await handler(ctx, events)
 
 
-def checked_seconds(value: Any) -> float | None:
+def checked_seconds(value: Any) -> float | bool | None:
     """How long answers are kept, as an agent or a run says it; `True`: as PRSM's `CACHE_TTL`; else not at all."""
     if value is None or value is False:
         return None
@@ -90,7 +90,7 @@ def checked_seconds(value: Any) -> float | None:
     return value
 
 
-def seconds_of(value: float | None) -> float | None:
+def seconds_of(value: float | bool | None) -> float | None:
     """What an agent or a run says, in seconds."""
     return float(get_prsm_settings().cache_ttl) if value is True else value
 

@@ -196,7 +196,7 @@ def test_budget_adds_one_transaction_to_a_lone_run(user):
         end() + more,  # the last, with its settlement
     ]
     assert len(ledger.reads) == 2
-    assert entries(mine)[2:] == ["hold", "settle", "settle", "release"]
+    assert entries(mine)[2:] == ["hold", "settle", "settle"]
     check_settled()
 
 

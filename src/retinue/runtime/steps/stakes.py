@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -100,7 +102,7 @@ def _settled(stake: Stake, used: Used, goes_on: bool) -> Settlement:
     if goes_on:
         # One request more is one request; of everything else it may need a little more than the last one did.
         keep = 1 if stake.budget.unit == Unit.REQUESTS else stake.needed + stake.needed // SPARE
-    return Settlement(tuple(stake.portions), stake.held if steps is None else steps, keep)
+    return Settlement(together(stake.portions), stake.held if steps is None else steps, keep)
 
 
 def kept(run: Run, accounting: Accounting | None) -> None:
@@ -119,7 +121,12 @@ def last_accounting(run: Run, last: WriteStep | None) -> Accounting | None:
     if not idle:
         return accounting
     accounting = accounting or Accounting(reference=run.id)
-    accounting.settlements = [*accounting.settlements, *(Settlement((portion,), 0) for portion in idle)]
+    settled = []
+    for settlement in accounting.settlements:
+        mine = [portion for portion in idle if portion.budget_id == settlement.held[-1].budget_id]
+        idle = [portion for portion in idle if portion not in mine]
+        settled.append(replace(settlement, held=together([*settlement.held, *mine])))
+    accounting.settlements = settled + [Settlement((portion,), 0) for portion in together(idle)]
     return accounting
 
 
@@ -151,6 +158,14 @@ def settle_lost(run: Run, step: WriteStep, written: asyncio.Future[Any] | None =
 def _post_late(run: Run, settled: Accounting, used: Used) -> None:
     accounting = Accounting(reference=run.id, late=_late(settled), step=settled.step, reason="cut off")
     run.bridge.journal.post(SettleLate(execution_id=run.id, accounting=accounting, used=used))
+
+
+def together(portions: Iterable[Portion]) -> tuple[Portion, ...]:
+    """The same, in one portion for each period, so that each is one entry in the ledger."""
+    steps: Counter[tuple[int, int]] = Counter()
+    for portion in portions:
+        steps[portion.budget_id, portion.period_id] += portion.steps
+    return tuple(Portion(*place, number) for place, number in steps.items())
 
 
 def portions_of(stakes: Sequence[Stake]) -> list[Portion]:

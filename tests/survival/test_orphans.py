@@ -118,7 +118,7 @@ def test_orphans_that_are_alive_after_all_do_not_fail(user):
     AgentExecution.objects.filter(pk=taken.pk).update(lease_token=uuid4())
     assert not fail_orphan(orphans, seen, "max_attempts", "")
     AgentExecution.objects.filter(pk=taken.pk).update(lease_expires=timezone.now() + timedelta(seconds=9))
-    assert fail_hopeless("default", [mine.pk]) == 0
+    assert fail_hopeless("default", lambda: [mine.pk]) == 0
     assert set(AgentExecution.objects.values_list("status", flat=True)) == {"running"}
 
 

@@ -197,6 +197,29 @@ def test_orphan_goes_on(user):
     assert AgentExecution.objects.get().attempts == 0  # set back by its recorded result
 
 
+def test_worker_that_stood_still_in_a_sweep_does_not_take_its_own_run_over(user, settings, monkeypatch):
+    """The sweep began before the run did, and the lease ran out meanwhile."""
+    settings.RETINUE = {"HEARTBEAT_SECONDS": 600.0}
+    gated, swept = Gated(), []
+
+    def stand_still(alias, mine):
+        if not swept:
+            until(lambda: gated.asked)
+            AgentExecution.objects.update(lease_expires=timezone.now() - timedelta(seconds=1))
+        swept.append(1)
+        return 0
+
+    monkeypatch.setattr(workers, "fail_hopeless", stand_still)
+    monkeypatch.setattr(workers, "SWEEP_SECONDS", 0.01)
+    with registered(gated.agent):
+        gated.agent.enqueue("Go", user=user)
+    with working(gated.agent):
+        until(lambda: len(swept) > 3)
+        gated.gate.set()
+        until(completed(1))
+    assert (gated.asked, AgentExecution.objects.get().attempts) == (["Go"], 0)
+
+
 def test_orphan_that_crashed_before_is_taken_alone(user):
     gated = Gated()
     orphan(gated.agent, user, attempts=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -42,18 +42,18 @@ def has_starving(alias: str, queues: Sequence[str], agents: Sequence[str], secon
     return any(claim.candidates(alias, then).filter(created_at__lt=then).exists() for claim in alone)
 
 
-def fail_hopeless(alias: str, mine: Collection[UUID] = ()) -> int:
-    """Fail orphans that took their process down too often, or that nobody is to resume. `mine` are alive: here."""
+def fail_hopeless(alias: str, mine: Callable[[], Collection[UUID]] = list) -> int:
+    """Fail orphans that took their process down too often, or that nobody is to resume. `mine()` are alive: here."""
     settings = get_settings()
     orphans = AgentExecution.objects.using(alias).filter(
         parent=None, status=Status.RUNNING, lease_expires__lt=timezone.now()
     )
     failed = 0
-    for execution in orphans.filter(attempts__gte=settings.max_attempts - 1).exclude(pk__in=mine):
+    for execution in orphans.filter(attempts__gte=settings.max_attempts - 1).exclude(pk__in=mine()):
         message = f"The process that ran it died {execution.attempts + 1} times in a row without a recorded result."
         failed += fail_orphan(orphans, execution, "max_attempts", message)
     if settings.orphans == "fail":
-        for execution in orphans.filter(attached=True).exclude(pk__in=mine):
+        for execution in orphans.filter(attached=True).exclude(pk__in=mine()):
             failed += fail_orphan(orphans, execution, "orphaned", "The process that ran it died.")
     return failed
 

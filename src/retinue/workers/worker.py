@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
@@ -63,7 +64,7 @@ class Worker:
         self._away = False
         self._released = -HOLD_SWEEP_SECONDS
         self._wake: asyncio.Event | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], UUID] = {}
         self._alone: asyncio.Task[Any] | None = None
         self._held_since: float | None = None
         self._looked = 0.0
@@ -143,8 +144,7 @@ class Worker:
             return 0
         if self._record.is_due:
             await self._keep(self._record.seen, len(self._tasks))
-        mine = self._engine.active_ids()
-        await self._keep(fail_hopeless, self._engine.alias, mine)
+        await self._keep(fail_hopeless, self._engine.alias, self._mine)
         if time.monotonic() - self._released >= HOLD_SWEEP_SECONDS:
             self._released = time.monotonic()
             await self._keep(release_expired, self._engine.alias)
@@ -152,7 +152,7 @@ class Worker:
         if not agents:
             return 0
         await self._make_room(agents)
-        for kind in ({"due": True}, {"expired": True, "but": mine}):
+        for kind in ({"due": True}, {"expired": True, "but": self._mine}):
             if self._free > 0:
                 claimed += await self._claim(Claim(limit=self._free, queues=self.queues, agents=agents, **kind))
         if not claimed and self._engine.active == 0 and self._alone is None:
@@ -161,6 +161,10 @@ class Worker:
                 if await self._claim(alone):
                     return 1
         return claimed
+
+    def _mine(self) -> list[UUID]:
+        """What runs in this process, or is about to. Any thread may ask."""
+        return [*self._engine.active_ids(), *list(self._tasks.values())]
 
     async def _make_room(self, agents: Sequence[str]) -> None:
         """Claim nothing for a while, so as to become idle, where an execution that is to run alone waits too long.
@@ -184,14 +188,14 @@ class Worker:
         for run in runs or ():
             run.draining = self._stopping  # it came too late: nothing of it starts
             task = asyncio.get_running_loop().create_task(self._run(run))
-            self._tasks.add(task)
+            self._tasks[task] = run.id
             task.add_done_callback(self._ended)
             if claim.alone:
                 self._alone, self._held_since = task, None
         return len(runs or ())
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if self._alone is task:
             self._alone = None
         if self._wake is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -32,8 +32,8 @@ class Claim:
     queues: Sequence[str] = ()
     agents: Sequence[str] = ()
     ids: Sequence[UUID] = ()
-    but: Sequence[UUID] = ()
-    """Not these: this process runs them, though it may be late in saying so."""
+    but: Callable[[], Collection[UUID]] = list
+    """Not these: this process runs them, though it may be late in saying so. Asked for at the last moment."""
     expired: bool = False
     due: bool = False
     alone: bool = False
@@ -80,7 +80,7 @@ class Claim:
     def candidates(self, alias: str, now: Any) -> Any:
         rows = AgentExecution.objects.using(alias).filter(parent=None)
         if self.expired:
-            rows = rows.filter(status=Status.RUNNING, lease_expires__lt=now).exclude(pk__in=self.but)
+            rows = rows.filter(status=Status.RUNNING, lease_expires__lt=now).exclude(pk__in=self.but())
             # Those that are beyond hope, or that nobody is to resume, are left for the sweep to fail.
             rows = rows.filter(attempts__lt=get_settings().max_attempts - 1)
             if get_settings().orphans == "fail":

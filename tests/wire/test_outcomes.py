@@ -5,16 +5,33 @@ from decimal import Decimal
 
 import pytest
 
+from retinue.budgets.models import LedgerEntry
 from retinue.errors import ExecutionFailed
 from retinue.executions.models import AgentExecution
 from retinue.providers import retries
 from retinue.testing import allow_model_requests
+from tests.budgets.ledger import budget, check
 from tests.wire.conftest import MODELS, address, failing, pricer, steps_of
 from tests.wire.server import Answer, Body, Cut, Hang, Status, providing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HELLO = Answer(text="It costs four.")
+
+
+@pytest.fixture(autouse=True)
+def budget_is_right(user):
+    """Whatever the provider does: the budget has paid what the run cost, and nothing stays held."""
+    mine = budget(user, "usd", 10)
+    yield
+    check()
+    period, execution = mine.periods.get(), AgentExecution.objects.get()
+    assert period.reserved == 0
+    if execution.cost is None:  # nobody knows: what was held is paid
+        holds = LedgerEntry.objects.filter(period=period, kind=LedgerEntry.Kind.HOLD)
+        assert period.spent == Decimal(sum(entry.reserved_change for entry in holds)) / 10**9 > 0
+    else:
+        assert period.spent == execution.cost
 
 
 def test_answer(asked_of, model, user):

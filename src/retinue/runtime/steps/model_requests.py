@@ -150,7 +150,8 @@ class JournaledModel(WrapperModel):
         quality = (response.provider_details or {}).get("quality_score")
         if quality is not None and not frame.path:
             frame.run.execution.quality_score = float(quality)
-        goes_on = any(isinstance(part, ToolCallPart) for part in response.parts) and bool(parameters.function_tools)
+        tools = {tool.name for tool in parameters.function_tools}
+        goes_on = any(isinstance(part, ToolCallPart) and part.tool_name in tools for part in response.parts)
         accounting = settlement(frame, place.stakes, used, step=place.key, goes_on=goes_on)
         step = WriteStep(run=frame.run, row=row, accounting=accounting)
         frame.run.grants_fresh = False

@@ -10,6 +10,7 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import DjangoHelpFormatter
 
 from retinue import checks
+from retinue.checks import database
 from tests.docs import settings_table
 from tests.docs.pages import COMMANDS, PAGES, README, ROOT, blocks, section
 
@@ -57,7 +58,7 @@ def test_settings_table_is_generated():
 
 
 def test_sqlite_options_are_those_of_the_check():
-    demanded = ast.literal_eval(f"{{{checks.SQLITE_OPTIONS}}}")["OPTIONS"]
+    demanded = ast.literal_eval(f"{{{database.SQLITE_OPTIONS}}}")["OPTIONS"]
     (readme,) = [block.body for block in blocks(README) if block.path == "mysite/settings.py"]
     settings = {"INSTALLED_APPS": [], "DATABASES": {"default": {}}}
     exec(readme, settings)  # noqa: S102 (the page itself)

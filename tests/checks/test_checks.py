@@ -225,7 +225,7 @@ def sqlite(monkeypatch, settings):
         settings.DEBUG = debug
         database = {**SQLITE, "NAME": name, "OPTIONS": options}
         stand_in = {"default": SimpleNamespace(vendor="sqlite", settings_dict=database)}
-        monkeypatch.setattr("retinue.checks.connections", stand_in)
+        monkeypatch.setattr("retinue.checks.database.connections", stand_in)
         return check_sqlite()
 
     return check

@@ -29,6 +29,8 @@ from retinue.runtime.loop.lanes import CallerThread
 from retinue.runtime.run import Run, current_frame
 
 T = TypeVar("T")
+OWN_ROLLBACK_SECONDS = 0.5
+"""How long a body whose statement was interrupted may take to roll back itself."""
 WRITES = ("insert", "update", "delete", "merge", "truncate", "replace")
 
 current_transaction: ContextVar[ToolTransaction | None] = ContextVar("retinue_transaction", default=None)
@@ -67,6 +69,7 @@ class ToolTransaction:
         """Whether the body's own thread is in it."""
         self._interrupted = False
         self._released = False
+        self._ended = threading.Event()
 
     # On the loop
 
@@ -216,7 +219,10 @@ class ToolTransaction:
         self._guards = []
         if atomic is not None:
             with self._statement:
-                atomic.__exit__(*exc_info)
+                try:
+                    atomic.__exit__(*exc_info)
+                finally:
+                    self._ended.set()
 
     def _guard_others(self) -> None:
         for alias in connections:
@@ -248,25 +254,31 @@ class ToolTransaction:
                 raw.cancel_safe(timeout=1)
         else:
             self._raw = None  # once is enough
-            threading.Thread(target=_undo_sqlite, args=[raw, self._statement], daemon=True).start()
+            threading.Thread(target=_undo_sqlite, args=[raw, self._statement, self._ended], daemon=True).start()
 
 
 def _nothing() -> None:
     """What a lane does when one only waits for its turn."""
 
 
-def _undo_sqlite(raw: Any, statement: threading.Lock) -> None:
+def _undo_sqlite(raw: Any, statement: threading.Lock, ended: threading.Event) -> None:
     """Undo a transaction from outside, and with it free the write lock.
 
     To close the connection is not enough: it keeps the lock for as long as anything holds one of its cursors.
     """
+    interrupted = False
     with suppress(sqlite3.ProgrammingError):  # closed by its own thread meanwhile
         while not statement.acquire(timeout=0.01):
             raw.interrupt()  # again and again: one that has not begun yet does not notice
-        try:
-            _roll_back_sqlite(raw)
-        finally:
-            statement.release()
+            interrupted = True
+        statement.release()
+        # The body's thread is on its way out with the error, closes its cursor, and rolls back itself. To roll back
+        # beside it would break the heap; it is done for a body that swallows the error.
+        if interrupted and ended.wait(OWN_ROLLBACK_SECONDS):
+            return
+        with statement:
+            if not ended.is_set():
+                _roll_back_sqlite(raw)
 
 
 def _roll_back_sqlite(raw: Any) -> None:

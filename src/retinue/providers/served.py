@@ -100,7 +100,7 @@ class ServedModel(WrapperModel):
                 attempt += 1
             try:
                 yield stream
-            except BaseException as error:
+            except BaseException as error:  # a stream that is cut off has used tokens, too
                 begun = stream.get()
                 # This also notes the cost in the stream's usage: who asked a chain cannot know whose stream it was.
                 paid = price(begun, self)

@@ -48,7 +48,7 @@ async def run_child(parent: Frame, submitted: Submission) -> AgentResult[Any]:
         await settle_pending(frame)
     except Parked:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever ends a child is on its record
         if any(parked.startswith(f"{path}/") for parked in run.parked_paths):
             raise Parked from None
         code, message = explain(error)

@@ -87,7 +87,7 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
         _uncancel()
         await _end(run, Ending(status=Status.QUEUED, **_place(run)))
         raise HandedBack from None
-    except Exception as error:
+    except Exception as error:  # whatever an agent raises ends its run, on record
         if run.parked_paths:
             await _park(run)
         await _fail(run, error)
@@ -96,7 +96,7 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
     ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **used)
     try:
         await _end(run, ending, last=await last_step(frame))
-    except Exception as error:
+    except Exception as error:  # the drivers have many ways to refuse a value
         if is_away(error):
             raise
         await _fail(run, error)  # the database does not take its last step

@@ -213,7 +213,7 @@ class Worker:
             pass  # it is on record
         except (DatabaseError, InterfaceError):
             logger.warning("Execution %s could not be written down; its lease will lapse.", run.id)
-        except Exception:
+        except Exception:  # one run must not end the worker
             logger.exception("Execution %s stopped", run.id)
 
     async def _refuse(self, run: Run, error: UnknownAgent) -> None:

@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
         try:
             execution = async_to_sync(watch)()
-        except BaseException:
+        except BaseException:  # the terminal is to be left as it was, also on Ctrl-C
             progress.stop()
             raise
         progress.finish(execution)

@@ -39,14 +39,14 @@ class Accounting:
 
 def keep_accounts(alias: str, operations: Sequence[Any], results: list[Any]) -> None:
     """Change the budgets for those that were written. A hold that does not fit becomes the operation's result."""
-    todo = [
+    changes = [
         (position, operation.accounting)
         for position, operation in enumerate(operations)
         if getattr(operation, "accounting", None) is not None and not isinstance(results[position], BaseException)
     ]
-    if not todo:
+    if not changes:
         return
-    accountings = [accounting for _, accounting in todo]
+    accountings = [accounting for _, accounting in changes]
     # Nobody else adds to these: their executions' rows are locked.
     forgotten = outstanding(alias, {pk for a in accountings for pk in a.release})
     book = Book(alias)
@@ -72,7 +72,7 @@ def keep_accounts(alias: str, operations: Sequence[Any], results: list[Any]) -> 
             book.settle_late(
                 budget_id, used, reference=accounting.reference, step=accounting.step, reason=accounting.reason
             )
-    for position, accounting in todo:
+    for position, accounting in changes:
         if accounting.wanted:
             try:
                 assert accounting.reference is not None

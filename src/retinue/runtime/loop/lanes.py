@@ -60,7 +60,7 @@ class Threads(Executor):
                 return
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:
+            except BaseException as error:  # for who waits to handle; the thread lives on
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -77,7 +77,7 @@ class Threads(Executor):
             result, error = None, None
             try:
                 result = fn(*args)
-            except BaseException as caught:
+            except BaseException as caught:  # likewise
                 error = caught
             with suppress(RuntimeError):  # the loop may be closed by now
                 loop.call_soon_threadsafe(_deliver, future, result, error)
@@ -161,7 +161,7 @@ class CallerThread(Executor):
                 continue
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:
+            except BaseException as error:  # for who waits to handle; the thread lives on
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -81,7 +81,7 @@ class JournaledModel(WrapperModel):
             with collecting() as place.attempts:
                 try:
                     response = await self.wrapped.request(messages, settings, model_request_parameters)
-                except BaseException as error:
+                except BaseException as error:  # a request that is cut off is paid for, too
                     await self._record_error(place, error)
                     raise
             await self._record(place, response, model_request_parameters)
@@ -110,7 +110,7 @@ class JournaledModel(WrapperModel):
                         messages, settings, model_request_parameters, run_context
                     ) as stream:
                         yield stream
-                except BaseException as error:
+                except BaseException as error:  # a request that is cut off is paid for, too
                     await self._record_error(place, error, stream)
                     raise
             await self._record(place, stream.get(), model_request_parameters)

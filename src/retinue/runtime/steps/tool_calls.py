@@ -252,7 +252,7 @@ class ToolCall:
             transaction = ToolTransaction(self.run, lane, self.policy, self.name, own)
             try:
                 result = await self._in_transaction(transaction, body, manner, row)
-            except Exception as error:
+            except Exception as error:  # of the drivers, whose errors differ; what is not theirs goes on
                 lost = is_away(error)
                 if not (lost or is_transient(error)) or transaction.timed_out or attempt + 1 == TRANSACTION_TRIES:
                     raise
@@ -293,7 +293,7 @@ class ToolCall:
             await transaction.submit(transaction.commit, [row(payload)])
             transaction.release()
             return payload
-        except BaseException:
+        except BaseException:  # cancelled, too: nothing of it may stay open
             transaction.abandon()
             raise
         finally:
@@ -311,7 +311,7 @@ class ToolCall:
             return Failure(RETRY, error.message)
         except ToolFailed as error:
             return Failure(FAILED, error.message)
-        except Exception:
+        except Exception:  # an interrupted statement fails in a way of its driver
             if transaction.timed_out:
                 return Failure(FAILED, transaction.timeout_message())
             raise

@@ -201,7 +201,7 @@ class ToolTransaction:
                 raise lost(self.run.id)
             forget_attempts(self.alias, [self.run])
             points.reach(points.BEFORE_TOOL_COMMIT)
-        except BaseException:
+        except BaseException:  # whatever it was, the transaction ends with it
             self._end(*sys.exc_info())
             raise
         self._end(None, None, None)

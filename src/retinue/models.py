@@ -2,13 +2,16 @@
 
 from retinue.approvals.models import Approval
 from retinue.budgets.models import Budget, BudgetPeriod, Hold, LedgerEntry
-from retinue.executions.models import AgentExecution, ExecutionStep, Worker
+from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep, Worker
+from retinue.sessions.models import AISession
 
 __all__ = [
+    "AISession",
     "AgentExecution",
     "Approval",
     "Budget",
     "BudgetPeriod",
+    "ExecutionEvent",
     "ExecutionStep",
     "Hold",
     "LedgerEntry",

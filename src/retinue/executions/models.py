@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from retinue.conf import get_settings
-from retinue.executions.states import FINAL, OPEN, Kind, StepKind
+from retinue.executions.states import FINAL, OPEN, EventKind, Kind, Rating, StepKind
 from retinue.executions.states import Status as ExecutionStatus
 from retinue.fields import AmountField
 from retinue.types import GUEST, SYSTEM_TYPE, USER, Principal, time_ordered_uuid
@@ -99,6 +99,27 @@ class AgentExecution(models.Model):
         "self", verbose_name=_("retry of"), on_delete=models.SET_NULL, null=True, blank=True, related_name="retries"
     )
 
+    session = models.ForeignKey(
+        "retinue.AISession",
+        verbose_name=_("session"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="executions",
+        db_index=False,
+    )
+    replaces = models.OneToOneField(
+        "self",
+        verbose_name=_("replaces"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replaced_by",
+        help_text=_("The message of the session that was edited, or answered anew."),
+    )
+    rating = models.SmallIntegerField(_("rating"), choices=Rating, null=True, blank=True)
+    rating_note = models.CharField(_("note on the rating"), max_length=1000, blank=True)
+
     queue = models.CharField(_("queue"), max_length=50, default="default")
     priority = models.SmallIntegerField(_("priority"), default=0, help_text=_("Higher goes first."))
     run_after = models.DateTimeField(_("not before"), null=True, blank=True)
@@ -126,12 +147,21 @@ class AgentExecution(models.Model):
                 condition=Q(idempotency_key__isnull=False),
                 name="retinue_execution_idempotency",
             ),
+            # A run counts from its start to its end, its waits included.
+            models.UniqueConstraint(
+                fields=["session"],
+                condition=Q(session__isnull=False, started_at__isnull=False, status__in=sorted(OPEN)),
+                name="retinue_execution_turn",
+            ),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="retinue_exec_created"),
             models.Index(fields=["agent_name", "-created_at"], name="retinue_exec_agent"),
             models.Index(fields=["status", "-created_at"], name="retinue_exec_status"),
             models.Index(fields=["principal_type", "principal_key", "-created_at"], name="retinue_exec_principal"),
+            models.Index(
+                fields=["session", "created_at"], condition=Q(session__isnull=False), name="retinue_exec_session"
+            ),
             models.Index(
                 fields=["queue", "-priority", "created_at"],
                 condition=Q(status="queued", parent__isnull=True),
@@ -223,6 +253,33 @@ class ExecutionStep(models.Model):
     def content(self) -> Any:
         """The payload as a JSON value, or None."""
         return None if self.payload is None else json.loads(bytes(self.payload))
+
+
+class ExecutionEvent(models.Model):
+    """What a watcher of a streamed execution sees. Never changed once written."""
+
+    execution = models.ForeignKey(
+        AgentExecution, verbose_name=_("execution"), on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    epoch = models.PositiveIntegerField(_("epoch"), help_text=_("Which taking up of the execution wrote it, from 1."))
+    seq = models.PositiveIntegerField(_("number"), help_text=_("Within its epoch, from 1."))
+    kind = models.CharField(_("kind"), max_length=12, choices=EventKind)
+    data = models.BinaryField(_("data"), help_text=_("As JSON in UTF-8."))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["execution", "epoch", "seq"]
+        constraints = [models.UniqueConstraint(fields=["execution", "epoch", "seq"], name="retinue_event_place")]
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq} {self.kind}"
+
+    @property
+    def content(self) -> Any:
+        """The data as a JSON value."""
+        return json.loads(bytes(self.data))
 
 
 class Worker(models.Model):

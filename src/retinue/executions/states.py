@@ -39,3 +39,20 @@ class StepKind(models.TextChoices):
     TOOL = "tool", _("Tool call")
     STARTED = "started", _("Call started")
     NOTE = "note", _("Note")
+
+
+class EventKind(models.TextChoices):
+    """What a watcher is told: see docs/streaming.md for the data of each."""
+
+    STATE = "state", _("State")
+    TEXT = "text", _("Text")
+    THINKING = "thinking", _("Thinking")
+    TOOL_CALL = "tool_call", _("Tool call")
+    TOOL_RESULT = "tool_result", _("Tool result")
+    RESET = "reset", _("Reset")
+    FINAL = "final", _("End")
+
+
+class Rating(models.IntegerChoices):
+    DOWN = -1, _("Not helpful")
+    UP = 1, _("Helpful")

@@ -304,6 +304,8 @@ _GIVEN = [
     "lease_expires",
     "attached",
     "stream",
+    "session_id",
+    "replaces_id",
 ]
 _INPUT = _GIVEN.index("input")
 _DEFAULTS = {
@@ -318,6 +320,8 @@ _DEFAULTS = {
     "quality_score": "NULL",
     "from_cache": "false",
     "retry_of_id": "NULL",
+    "rating": "NULL",
+    "rating_note": "''",
     "attempts": "0",
 }
 _INSERTION = (

@@ -1,0 +1,1 @@
+"""Conversations: executions that share history."""

@@ -23,7 +23,7 @@ STAMP := $(VENV)/.installed-$(VERSION)-$(PLACE)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install run test lint bench torture
+.PHONY: help install run test lint bench torture screenshots
 
 help:
 	@echo "make install                make the environment ($(VENV))"
@@ -31,6 +31,7 @@ help:
 	@echo "make test                   all tests, on SQLite and PostgreSQL (ARGS=, DATABASES=, PYTHON=python3.13)"
 	@echo "make lint                   ruff, mypy, import-linter, missing migrations"
 	@echo "make bench FIGURES=\"...\"    measure (all figures, or those named)"
+	@echo "make screenshots            take the pictures of the docs anew"
 	@echo "make torture KILLS=200      kill workers at every point and count what was lost or doubled"
 
 install: $(STAMP)
@@ -48,8 +49,10 @@ run: $(STAMP)
 	$(PY) store/manage.py demo --port $(PORT)
 
 # First what needs no particular database together with SQLite, then what uses the database on the others.
-# The store's tests run with the store's settings, so in a process of their own.
+# The store's tests run with the store's settings, so in a process of their own. Without a browser, those that need
+# one fail and the others run.
 test: $(STAMP)
+	-@$(PY) -m tests.browser
 	@status=0; \
 	for database in $(DATABASES); do \
 		test $$database = sqlite && marked= || marked="-m database"; \
@@ -74,3 +77,7 @@ bench: $(STAMP)
 
 torture: $(STAMP)
 	$(PY) -m tests.torture --kills $(KILLS)
+
+screenshots: $(STAMP)
+	@$(PY) -m tests.browser
+	RETINUE_TEST_DATABASE=sqlite $(PY) -m pytest tests/e2e/screenshots.py

@@ -6,7 +6,16 @@ import sys
 
 from django.utils import translation
 
-from retinue.errors import ExecutionFailed, TransactionOpen, UnknownAgent
+from retinue import errors
+from retinue.errors import (
+    ExecutionFailed,
+    RetinueError,
+    SessionBusy,
+    SessionClosed,
+    TransactionOpen,
+    UnknownAgent,
+    UnknownSession,
+)
 
 
 def test_default_sentence_is_the_docstring():
@@ -35,3 +44,20 @@ def test_error_can_be_read_before_there_are_settings():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout
     assert printed.splitlines() == ["There is no agent of that name."] * 2
+
+
+def test_sessions_have_errors_of_their_own():
+    found = {error.code: str(error()) for error in (UnknownSession, SessionClosed, SessionBusy)}
+    assert found == {
+        "unknown_session": "There is no such session.",
+        "session_closed": "The session is closed: it can be read, but takes no more messages.",
+        "session_busy": "The session still answers another message.",
+    }
+
+
+def test_tree_in_the_docstring_names_every_error():
+    def below(error):
+        return {error.__name__}.union(*map(below, error.__subclasses__()))
+
+    drawn = {line.split("(")[0].strip(" ├└│─") for line in errors.__doc__.splitlines()}
+    assert below(RetinueError) - {name for name in below(RetinueError) if not hasattr(errors, name)} <= drawn

@@ -61,6 +61,21 @@ class Settings:
     """Dotted path of a function `(kind, payload: bytes) -> bytes` that sees every payload before it is stored."""
     cache: str = "default"
     """Which of the site's `CACHES` keeps the answers of agents that have them [cached](agents.md#cached-answers)."""
+    assistant: str = "assistant"
+    """The agent that answers on the [assistant's pages](assistant.md)."""
+    guest_agents: list[str] | tuple[str, ...] = ()
+    """Agents that visitors may talk to who are not logged in; each of them must also be `PUBLIC`."""
+    session_idle_days: float = 7.0
+    """After how many days without a message a conversation is closed."""
+    session_history: Literal["drop", "summarise"] = "drop"
+    """What becomes of the oldest messages of a conversation that is too long for the model."""
+    session_history_tokens: int = 8000
+    """How long the history that a model is given may be."""
+    events: str = "auto"
+    """How a process learns of what runs stream in others: `"auto"` (PostgreSQL's LISTEN and NOTIFY, else by polling),
+    `"poll"`, or the URL of a Redis server."""
+    event_days: float = 30.0
+    """For how many days after its end the stream of a run can be read again."""
     offline_latency: float = 0.0
     """How long the offline model takes to answer."""
 

@@ -14,6 +14,9 @@ RetinueError
  ├─ BudgetExceeded              (has .unit, .needed, .available, .execution)
  ├─ PriceUnknown
  ├─ IllegalTransition
+ ├─ UnknownSession
+ ├─ SessionClosed
+ ├─ SessionBusy
  ├─ DecisionError
  │   ├─ AlreadyDecided
  │   ├─ DecisionNotAllowed
@@ -154,6 +157,24 @@ class IllegalTransition(RetinueError):
     __doc__ = gettext_noop("The execution is not in a state that allows this.")
 
     code = "illegal_transition"
+
+
+class UnknownSession(RetinueError):
+    __doc__ = gettext_noop("There is no such session.")
+
+    code = "unknown_session"
+
+
+class SessionClosed(RetinueError):
+    __doc__ = gettext_noop("The session is closed: it can be read, but takes no more messages.")
+
+    code = "session_closed"
+
+
+class SessionBusy(RetinueError):
+    __doc__ = gettext_noop("The session still answers another message.")
+
+    code = "session_busy"
 
 
 class DecisionError(RetinueError):

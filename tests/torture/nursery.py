@@ -29,6 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.torture.server import serve
 from tests.waiting import WAIT_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -138,7 +139,8 @@ class Plan:
     `folder`: where its log goes, and where agents find files of theirs (`TORTURE_FOLDER`). `retinue`: its
     settings. `trap`: a point of the engine, how often it is to be reached, and the signal that the worker then
     sends to itself. `sweep`: seconds between looks for orphans. `seed`: for its dice. `prompt` and `user`: it is no
-    worker, but runs the first agent for this user (by primary key) and waits for that.
+    worker, but runs the first agent for this user (by primary key) and waits for that. `port`: it is no worker, but
+    a web server there.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class Plan:
         concurrency: int = 100,
         prompt: str = "",
         user: Any = None,
+        port: int = 0,
     ) -> None:
         self.folder = Path(folder)
         self.retinue = retinue
@@ -161,6 +164,7 @@ class Plan:
         self.concurrency = concurrency
         self.prompt = prompt
         self.user = user
+        self.port = port
 
 
 class Trap:
@@ -207,6 +211,9 @@ def work(plan: Plan, agents: list[Any]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     nursery = os.getppid()
     with registered(*agents):
+        if plan.port:
+            serve(plan.port)
+            return
         if plan.prompt:
             agents[0].run_sync(plan.prompt, principal=Principal(type="user", key=plan.user))
             return

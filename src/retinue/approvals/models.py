@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django.conf import settings
@@ -80,6 +81,12 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tool_name} ({self.get_status_display()})"
+
+    @property
+    def call_id(self) -> str:
+        """The provider's id of the call, out of its place `tool:name@step:id[:retry][#question]`."""
+        place = self.key.removeprefix(f"tool:{self.tool_name}@").partition(":")[2]
+        return re.sub(r"(:\d+)?(#\d+)?$", "", place)
 
     def approve(self, *, by: Any, arguments: dict[str, Any] | None = None) -> Approval:
         """See approvals.decisions.approve()."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
 from retinue.errors import IllegalTransition
+from retinue.executions.events import close_stream
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
 from retinue.signals import execution_finished
@@ -59,6 +60,7 @@ def _end(execution: AgentExecution, status: Status, among: Collection[Status] = 
             close_questions(alias, execution.root_id, now)
             for close in at_end:
                 close(alias, execution.root_id)
+            close_stream(alias, execution.root_id)
     if ended:
         root = rows.get(pk=execution.root_id)
         transaction.on_commit(lambda: execution_finished.send(AgentExecution, execution=root), using=alias)

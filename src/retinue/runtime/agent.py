@@ -38,9 +38,12 @@ from retinue.runtime.run import current_frame
 from retinue.runtime.steps.durability import Durability
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from retinue.executions.models import AgentExecution
     from retinue.runtime.result import AgentResult
     from retinue.runtime.streams import AgentStream
+    from retinue.sessions.models import AISession
     from retinue.types import Principal
 
 DepsT = TypeVar("DepsT", bound=DjangoDeps, default=DjangoDeps)
@@ -208,6 +211,9 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         user: Any = None,
         deps: DepsT | None = None,
         principal: Principal | None = None,
+        session: AISession | UUID | None = None,
+        replaces: AgentExecution | None = None,
+        policy: str | None = None,
         wait: bool = False,
         idempotency_key: str | None = None,
         **options: Any,
@@ -215,7 +221,12 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         """Run the agent and wait for its result. Inside a tool with effects="delegate": a child of that run.
 
         `options`: model, message_history, model_settings, usage_limits, timeout, max_cost, max_credits, key, cache
-        (seconds, or False). `wait`: go on waiting while the run waits for a person. Raises ExecutionWaiting,
+        (seconds, or False). `wait`: go on waiting while the run waits for a person. `session`: the conversation that
+        the prompt is a message of, an AISession or its id: the agent is given what was said in it before, and the run
+        waits for its turn; `replaces`: its last message, to be edited or answered anew; `policy`: what becomes of a
+        message that is being answered, in place of the session's own ("enqueue", "reject", "interrupt").
+
+        Raises UnknownSession, SessionClosed and SessionBusy where the session takes no message now; ExecutionWaiting,
         ExecutionFailed or ExecutionCancelled, each with its `.execution`; BudgetExceeded where the budget does not
         reach for the first request; AgentPermissionDenied, InvalidInput and TransactionOpen before anything is stored.
         """
@@ -227,6 +238,9 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
             user=user,
             deps=deps,
             principal=principal,
+            session=session,
+            replaces=replaces,
+            policy=policy,
             wait=wait,
             idempotency_key=idempotency_key,
             options=options,
@@ -239,6 +253,9 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         user: Any = None,
         deps: DepsT | None = None,
         principal: Principal | None = None,
+        session: AISession | UUID | None = None,
+        replaces: AgentExecution | None = None,
+        policy: str | None = None,
         wait: bool = False,
         idempotency_key: str | None = None,
         **options: Any,
@@ -252,6 +269,9 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
             user=user,
             deps=deps,
             principal=principal,
+            session=session,
+            replaces=replaces,
+            policy=policy,
             wait=wait,
             idempotency_key=idempotency_key,
             options=options,
@@ -264,15 +284,20 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         user: Any = None,
         deps: DepsT | None = None,
         principal: Principal | None = None,
+        session: AISession | UUID | None = None,
+        replaces: AgentExecution | None = None,
+        policy: str | None = None,
         idempotency_key: str | None = None,
         run_after: datetime | None = None,
         queue: str = "default",
         priority: int = 0,
+        stream: bool = False,
         **options: Any,
     ) -> AgentExecution:
         """Write down that the agent is to run; a worker runs it after the caller's transaction commits.
 
-        `options` as in `run`. `run_after`: not before this time. The agent must be in an `agents` module.
+        `session`, `replaces`, `policy` and `options` as in `run`. `run_after`: not before this time. `stream`: write
+        events, which can be watched from any process. The agent must be in an `agents` module.
         """
         from retinue.runtime.calls import enqueue
 
@@ -282,10 +307,14 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
             user=user,
             deps=deps,
             principal=principal,
+            session=session,
+            replaces=replaces,
+            policy=policy,
             idempotency_key=idempotency_key,
             run_after=run_after,
             queue=queue,
             priority=priority,
+            stream=stream,
             options=options,
         )
 
@@ -302,6 +331,9 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         user: Any = None,
         deps: DepsT | None = None,
         principal: Principal | None = None,
+        session: AISession | UUID | None = None,
+        replaces: AgentExecution | None = None,
+        policy: str | None = None,
         **options: Any,
     ) -> AbstractAsyncContextManager[AgentStream[OutputT]]:
         """Run the agent and watch it: `async with agent.stream(…) as events: async for event in events: …`.
@@ -310,7 +342,17 @@ class DjangoAgent(Agent[DepsT, OutputT], Generic[DepsT, OutputT]):
         """
         from retinue.runtime.streams import stream
 
-        return stream(self, prompt, user=user, deps=deps, principal=principal, options=options)
+        return stream(
+            self,
+            prompt,
+            user=user,
+            deps=deps,
+            principal=principal,
+            session=session,
+            replaces=replaces,
+            policy=policy,
+            options=options,
+        )
 
     def iter(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[AgentRun[DepsT, Any]]:
         """pydantic-ai's own entry, which every way of running passes. Open to the engine only."""

@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pydantic_ai.models
 from asgiref.sync import AsyncToSync, sync_to_async
 from django.core import mail
-from django.db import IntegrityError, connections, transaction
-from pydantic_ai.models import Model
+from django.db import connections
 
 from retinue.agents.registry import is_registered
-from retinue.budgets.accounts import check as check_budgets
 from retinue.conf import get_settings
-from retinue.dispatcher import get_dispatcher
-from retinue.errors import BudgetExceeded, ConfigurationError, ExecutionWaiting, IdempotencyConflict, TransactionOpen
+from retinue.errors import ConfigurationError, ExecutionWaiting, TransactionOpen
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, Status
-from retinue.providers.prices import is_free
 from retinue.providers.resolve import resolve_model
+from retinue.runtime.admission import enter, joined, keep_reserved, reserve
 from retinue.runtime.delegation import inherited_deps, run_child
-from retinue.runtime.grants import load_grants
 from retinue.runtime.journal.claim import Claim
-from retinue.runtime.journal.creation import Create, find_earlier, refusal
+from retinue.runtime.journal.creation import Create
 from retinue.runtime.loop.bridge import Bridge
 from retinue.runtime.loop.engine import get_engine
 from retinue.runtime.result import AgentResult
@@ -54,7 +50,7 @@ async def run(
     """See `DjangoAgent.run`."""
     if (frame := current_frame.get()) is not None:
         return await run_child(frame, _child(frame, agent, prompt, options, whom))
-    submitted = submission(agent, prompt, options=options, **whom)
+    submitted = await _joined(submission(agent, prompt, options=options, **whom))
     make = _rooted(submitted, wait=wait, idempotency_key=idempotency_key)
     check_model(submitted)
     match await caller_state():
@@ -82,7 +78,7 @@ def run_sync(
             f"A tool called run_sync of the agent {agent.name!r}. Declare the tool as an async def with "
             "effects='delegate' and await run(...)."
         )
-    submitted = submission(agent, prompt, options=options, **whom)
+    submitted = joined(submission(agent, prompt, options=options, **whom))
     make = _rooted(submitted, wait=wait, idempotency_key=idempotency_key)
     check_model(submitted)
     match transaction_state():
@@ -102,11 +98,12 @@ def enqueue(
     run_after: datetime | None = None,
     queue: str = "default",
     priority: int = 0,
+    stream: bool = False,
     options: dict[str, Any],
     **whom: Any,
 ) -> AgentExecution:
     """See `DjangoAgent.enqueue`."""
-    submitted = submission(agent, prompt, options=options, **whom)
+    submitted = joined(submission(agent, prompt, options=options, **whom))
     if submitted.model is not None:
         raise TypeError("enqueue takes a model by its name: an instance cannot reach the worker.")
     if not is_registered(agent):
@@ -115,45 +112,8 @@ def enqueue(
         )
     execution = submitted.execution(idempotency_key=idempotency_key)
     execution.run_after, execution.queue, execution.priority = run_after, queue, priority
-    alias = get_settings().database
-    grants = load_grants([(submitted.principal, agent.wanted)], alias)[submitted.principal]
-    if not grants.may_run(agent.permission):
-        raise refusal(grants, agent.name)
-    try:
-        check_budgets(submitted.principal)
-    except BudgetExceeded:
-        if not _runs_free(submitted):
-            raise
-    return _insert(execution, alias)
-
-
-def _runs_free(submitted: Submission) -> bool:
-    """Whether a run needs no money: its model costs nothing."""
-    agent = submitted.agent
-    model = agent.choose_model(submitted.options.get("model"), resolve_model) or agent.model
-    return isinstance(model, Model) and is_free(model)
-
-
-def _insert(execution: AgentExecution, alias: str) -> AgentExecution:
-    """Write the row with the caller's transaction, once for each idempotency key."""
-    if execution.idempotency_key is not None and (earlier := find_earlier(alias, execution)):
-        return _or_raise(earlier)
-    try:
-        with transaction.atomic(using=alias):
-            execution.save(using=alias, force_insert=True)
-    except IntegrityError:
-        if execution.idempotency_key is None or not (earlier := find_earlier(alias, execution)):
-            raise
-        return _or_raise(earlier)
-    dispatcher = get_dispatcher()
-    transaction.on_commit(lambda: dispatcher.dispatch(execution.id, execution.queue), using=alias)
-    return execution
-
-
-def _or_raise(earlier: AgentExecution | IdempotencyConflict) -> AgentExecution:
-    if isinstance(earlier, IdempotencyConflict):
-        raise earlier
-    return earlier
+    execution.stream = stream
+    return enter(submitted, execution)
 
 
 async def start_stream(
@@ -162,7 +122,7 @@ async def start_stream(
     """Start a run whose events go to `events`. See `DjangoAgent.stream`."""
     if current_frame.get() is not None:
         raise ConfigurationError("Inside a tool, await run(...): a run in another is not streamed by itself.")
-    submitted = submission(agent, prompt, options=options, **whom)
+    submitted = await _joined(submission(agent, prompt, options=options, **whom))
     check_model(submitted)
     make = _rooted(submitted, wait=False, idempotency_key=None, event_handler=events.handle)
     match await caller_state():
@@ -180,6 +140,11 @@ def _tell(events: AgentStream[Any], done: Future[Any] | asyncio.Future[Any]) -> 
     events.ended(None if error is not None else done.result(), error)
 
 
+async def _joined(submitted: Submission) -> Submission:
+    """See joined(): off the caller's loop, where the session is to be read."""
+    return joined(submitted) if submitted.is_joined else await sync_to_async(joined)(submitted)
+
+
 # --- what runs on the loop
 
 
@@ -195,12 +160,17 @@ def _rooted(
     idempotency_key: str | None,
     event_handler: Callable[..., Any] | None = None,
 ) -> Callable[[Bridge], Coroutine[Any, Any, AgentResult[Any]]]:
-    """A run of its own: created and claimed in one transaction, then executed."""
+    """A run of its own: created and claimed in one transaction, then executed. In a session it waits for its turn."""
     execution = submitted.execution(attached=True, idempotency_key=idempotency_key)
+    execution.stream = event_handler is not None
     live = Live(deps=submitted.deps.copy(), model=submitted.model, event_handler=event_handler)
 
     async def make(bridge: Bridge) -> AgentResult[Any]:
         agent = submitted.agent
+        if submitted.session is not None:
+            reserve(execution)
+            entered = await bridge.call(enter, submitted, execution)
+            return await _follow(bridge, agent, entered, wait, live if entered is execution else None)
         created = await bridge.journal.write(
             Create(execution=execution, permission=agent.permission, wanted=agent.wanted)
         )
@@ -241,11 +211,20 @@ async def _run_and_follow(
 
 
 async def _follow(
-    bridge: Bridge, agent: DjangoAgent[Any, Any], execution: AgentExecution, wait: bool
+    bridge: Bridge, agent: DjangoAgent[Any, Any], execution: AgentExecution, wait: bool, live: Live | None = None
 ) -> AgentResult[Any]:
-    """Wait for an execution that runs elsewhere, or that waits; go on with it here when it can be claimed."""
+    """Wait for an execution that runs elsewhere, or that waits; go on with it here when it can be claimed.
+
+    `live`: with this, it is this process's to begin, when its turn in its session has come.
+    """
     while True:
+        if live is not None:
+            if claimed := await bridge.journal.write(Claim(ids=[execution.pk], reserved=True)):
+                return await _run_and_follow(bridge, claimed[0], agent, live, wait)
+            await bridge.call(keep_reserved, bridge.alias, execution)
         current = await bridge.call(lambda: AgentExecution.objects.using(bridge.alias).get(pk=execution.pk))
+        if current.status != Status.QUEUED:
+            live = None  # its time was over, and another process took it, or it was cancelled
         if current.status in FINAL or (current.status == Status.WAITING and not wait):
             return result_of(agent, current)
         if wait and current.status == Status.QUEUED and not current.given.get("model_instance"):
@@ -262,6 +241,8 @@ def _child(
     unknown = set(options) - set(STORED)
     if unknown:
         raise TypeError(f"{', '.join(sorted(unknown))} cannot be given to a run.")
+    if whom.get("session") is not None:
+        raise TypeError("A delegated run is part of its parent's turn: it takes no session=.")
     check_prompt(prompt)
     principal: Principal = frame.run.principal
     deps = whom.get("deps") or inherited_deps(frame.deps, agent)

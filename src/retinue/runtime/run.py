@@ -16,12 +16,14 @@ from django.utils import timezone
 from pydantic_ai.exceptions import CallDeferred
 
 from retinue.executions.models import AgentExecution
+from retinue.executions.streamed import Streamed
 from retinue.runtime.purse import Purse
 from retinue.types import Principal
 
 if TYPE_CHECKING:
     from retinue.approvals.models import Approval
     from retinue.runtime.agent import DjangoAgent
+    from retinue.runtime.events.recorder import Recorder
     from retinue.runtime.grants import Grants
     from retinue.runtime.loop.bridge import Bridge
     from retinue.runtime.response_cache import Question
@@ -81,12 +83,15 @@ class Run:
     approvals: dict[tuple[UUID, str], Approval] = field(default_factory=dict)
     spendings: list[Spending] = field(default_factory=list)
     attempts: int = 0
+    streamed: Streamed = field(default_factory=Streamed)
 
     bridge: Bridge = field(init=False)
     started: float = field(default_factory=time.monotonic)
     lease_until: float = field(init=False)
     """Until when, on this process's monotonic clock, the lease is surely ours."""
     task: asyncio.Task[Any] | None = None
+    recorder: Recorder | None = None
+    """Where the run is streamed."""
     live: bool = False
     lost: bool = False
     ending: bool = False

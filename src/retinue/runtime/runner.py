@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,7 @@ from retinue.providers.resolve import resolve_model
 from retinue.runtime import points
 from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.context import restored
+from retinue.runtime.events.recorder import last_events
 from retinue.runtime.failures import explain
 from retinue.runtime.journal.creation import refusal
 from retinue.runtime.journal.ending import End
@@ -66,6 +67,9 @@ async def execute(run: Run, agent: DjangoAgent[Any, Any], live: Live | None = No
     if run.steps:
         points.reach(points.RESUMED)
     frame = Frame(run=run, agent=agent, execution_id=run.id)
+    if run.recorder is not None:
+        run.recorder.started()
+        live = replace(live, event_handler=run.recorder.around(live.event_handler))
     try:
         return await _to_next_stop(run, agent, frame, live)
     finally:
@@ -247,21 +251,20 @@ async def _end(run: Run, ending: Ending, questions: Any = (), last: WriteStep | 
     if ending.status in FINAL:
         ending.completed_at = timezone.now()
     run.ending = True
+    events = last_events(run, ending, questions)
     step = None if last is None else last.row
     accounting = last_accounting(run, last)
     try:
         await run.bridge.journal.write(
-            End(run=run, ending=ending, approvals=questions, step=step, accounting=accounting)
+            End(run=run, ending=ending, approvals=questions, step=step, accounting=accounting, events=events)
         )
     except LeaseLost:
         if last is not None:
             settle_lost(run, last)
         raise
-    execution = run.execution
-    for name in ("status", "error_code", "error_message", "completed_at", "run_after", "execution_time"):
-        setattr(execution, name, getattr(ending, name))
-    execution.tokens_used, execution.cost, execution.charge = ending.tokens_used, ending.cost, ending.charge
-    execution.from_cache = ending.from_cache
+    if run.recorder is not None:
+        run.recorder.published(events)
+    ending.show_on(run.execution)
     run.lost = True  # the lease is given up
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.utils import timezone
 from pydantic_ai import UsageLimits
@@ -23,6 +24,7 @@ from retinue.executions.states import Status
 from retinue.runtime.context import capture
 from retinue.runtime.journal.payload import storable
 from retinue.runtime.response_cache import checked_seconds
+from retinue.sessions.models import AISession
 from retinue.types import Principal
 
 if TYPE_CHECKING:
@@ -54,6 +56,14 @@ class Submission:
     """JSON values, as stored."""
     model: Model | None = None
     """A model instance, which lives only in this process."""
+    session: AISession | UUID | None = None
+    replaces: AgentExecution | None = None
+    policy: str | None = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the session need not be read, or there is none."""
+        return self.session is None or isinstance(self.session, AISession)
 
     def execution(self, *, attached: bool = False, idempotency_key: str | None = None) -> AgentExecution:
         """A row for it; `attached`: it runs at once in this process, which holds its lease."""
@@ -72,7 +82,7 @@ class Submission:
         )
         execution_id = execution.id
         execution.root_id = execution_id
-        if attached:
+        if attached and self.session is None:
             execution.status = Status.RUNNING
             execution.started_at = now
             execution.lease_token = uuid.uuid4()
@@ -96,6 +106,9 @@ def submission(
     user: Any = None,
     deps: DjangoDeps | None = None,
     principal: Principal | None = None,
+    session: AISession | UUID | None = None,
+    replaces: AgentExecution | None = None,
+    policy: str | None = None,
     options: Mapping[str, Any],
 ) -> Submission:
     """Check what was given. Raises InvalidInput or TypeError with one clear sentence."""
@@ -106,6 +119,10 @@ def submission(
             f"What can be: {', '.join(STORED)}."
         )
     check_prompt(prompt)
+    if session is None and not (replaces is None and policy is None):
+        raise TypeError("replaces= and policy= are for a message of a session: give session=, too.")
+    if session is not None and options.get("message_history") is not None:
+        raise TypeError("A session has its own history: give either session= or message_history=.")
     who = principal_of(user, deps, principal)
     values = {name: value for name, value in options.items() if value is not None}
     model = values.pop("model") if isinstance(values.get("model"), Model) else None
@@ -116,7 +133,17 @@ def submission(
         own = replace(own, user_id=to_user_id(who.key))
     if who.is_user and str(own.user_id) != who.key:
         raise InvalidInput(f"The run acts for the user {who.key}, but its deps name the user {own.user_id}.")
-    return Submission(agent=agent, prompt=prompt, principal=who, deps=own, options=_stored(values), model=model)
+    return Submission(
+        agent=agent,
+        prompt=prompt,
+        principal=who,
+        deps=own,
+        options=_stored(values),
+        model=model,
+        session=session,
+        replaces=replaces,
+        policy=policy,
+    )
 
 
 def check_prompt(prompt: Any) -> None:

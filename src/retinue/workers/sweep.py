@@ -17,18 +17,27 @@ from retinue.executions.states import Status
 from retinue.runtime.journal.claim import Claim
 
 
+TABLE = AgentExecution._meta.db_table
+QUEUED = (
+    f"SELECT 1 FROM {TABLE} q WHERE q.status = 'queued' AND q.parent_id IS NULL"  # noqa: S608 (a name of our own)
+    " AND (q.run_after IS NULL OR q.run_after <= %s)"
+    # As the claim has it: what waits for its turn in a session may wait for long.
+    " AND (q.session_id IS NULL OR q.started_at IS NOT NULL OR NOT EXISTS"
+    f" (SELECT 1 FROM {TABLE} o WHERE o.session_id = q.session_id AND o.parent_id IS NULL"
+    " AND o.status IN ('queued', 'running', 'waiting')"
+    " AND (o.started_at IS NOT NULL OR (o.created_at, o.id) < (q.created_at, q.id))))"
+)
+
+
 def has_queued(alias: str, queues: Sequence[str], agents: Sequence[str]) -> bool:
     """Whether these agents have anything to claim in these queues (none given: in all).
 
     One cheap read, so that an idle worker costs next to nothing.
     """
-    statement = (
-        f"SELECT 1 FROM {AgentExecution._meta.db_table}"  # noqa: S608 (a name of our own)
-        " WHERE status = 'queued' AND parent_id IS NULL AND (run_after IS NULL OR run_after <= %s)"
-    )
+    statement = QUEUED
     for column, among in (("queue", queues), ("agent_name", agents)):
         if among:
-            statement += f" AND {column} IN ({', '.join(['%s'] * len(among))})"
+            statement += f" AND q.{column} IN ({', '.join(['%s'] * len(among))})"
     now = connections[alias].ops.adapt_datetimefield_value(timezone.now())
     with connections[alias].cursor() as cursor:
         cursor.execute(f"{statement} LIMIT 1", [now, *queues, *agents])

@@ -37,6 +37,12 @@ def find_product(text: str, among: ProductQuerySet) -> Product | None:
     return None
 
 
+def search(text: str, among: ProductQuerySet) -> list[Product]:
+    """Products in which every word of the text is found, by name; or else those that the text names nearest."""
+    text = text.replace("\x00", "")
+    return list(among.search(text).select_related("category").order_by("name")[:CANDIDATES]) or nearest(text, among)
+
+
 def nearest(text: str, among: ProductQuerySet) -> list[Product]:
     """Products whose name or category has words of the text, those with most of them first."""
     asked = _words(text)

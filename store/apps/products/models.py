@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import SluggedModel, TimestampedModel, UUIDModel
@@ -72,6 +73,9 @@ class Product(UUIDModel, SluggedModel, TimestampedModel):
         PUBLISHED = "PB", _("Published")
         ARCHIVED = "AR", _("Archived")
 
+    LOW_STOCK = 5
+    """From how many pieces down customers are told how many are left."""
+
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
     price = models.DecimalField(_("price"), max_digits=10, decimal_places=2, validators=[MinValueValidator(Decimal(0))])
@@ -116,6 +120,19 @@ class Product(UUIDModel, SluggedModel, TimestampedModel):
     @property
     def is_in_stock(self) -> bool:
         return self.stock > 0
+
+    @property
+    def is_low_in_stock(self) -> bool:
+        return self.stock <= self.LOW_STOCK
+
+    @property
+    def availability(self) -> str:
+        """What customers learn of the stock: the exact number only where few are left."""
+        if not self.is_in_stock:
+            return gettext("Sold out")
+        if self.is_low_in_stock:
+            return ngettext("%(left)s left", "%(left)s left", self.stock) % {"left": self.stock}
+        return gettext("In stock")
 
     @property
     def picture(self) -> str:

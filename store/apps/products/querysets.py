@@ -54,6 +54,10 @@ class ProductQuerySet(models.QuerySet[Any]):
     def in_stock(self) -> ProductQuerySet:
         return self.filter(stock__gt=0)
 
+    def low_in_stock(self) -> ProductQuerySet:
+        """Those that are sold out, or nearly so."""
+        return self.filter(stock__lte=self.model.LOW_STOCK)
+
     def by_category(self, category: Category) -> ProductQuerySet:
         """Those of the category and of every category below it."""
         return self.filter(category__in={category.pk, *category.get_descendant_ids()})

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "csp",
     "retinue",
     "apps.core",
     "apps.users",
@@ -54,7 +56,23 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
 ]
+
+# Nothing comes from elsewhere and nothing is inline, on any page: of the shop, the assistant and the admin.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
 
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
@@ -104,4 +122,10 @@ RETINUE = {
     "MODEL": env.str("RETINUE_MODEL", default="offline:default"),
     # The offline model costs nothing. With a price, in dollars for a million tokens, budgets have something to show.
     "PRICES": {"offline:default": {"input": "3", "output": "15"}},
+    "GUEST_AGENTS": ["shop_guide"],
+    # A question takes about two requests to the model. What all of them cost together has a limit, too: `seed_demo`.
+    "DEFAULT_BUDGETS": [
+        {"owner": "user", "unit": "credits", "period": "month", "limit": 500},
+        {"owner": "guest", "unit": "requests", "period": "day", "limit": 20},
+    ],
 }

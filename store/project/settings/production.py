@@ -32,10 +32,11 @@ CSRF_COOKIE_SECURE = True
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# `collectstatic` fills STATIC_ROOT with names that hold a digest, which a web server may cache for ever.
+# `collectstatic` fills STATIC_ROOT with files that are compressed, under names that hold a digest; `project.static`
+# serves them. What the site itself says is not compressed: GZipMiddleware would hold streams back.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
 LOGGING = {

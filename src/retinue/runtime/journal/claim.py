@@ -9,18 +9,27 @@ from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import F
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from retinue.approvals.models import Approval
 from retinue.budgets.applicable import applicable
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.executions.states import Status, StepKind
+from retinue.executions.states import OPEN, Status, StepKind
+from retinue.executions.streamed import load_streamed
 from retinue.runtime.grants import load_grants
 from retinue.runtime.journal.accounting import Accounting
 from retinue.runtime.purse import Purse
 from retinue.runtime.run import Recorded, Run, Spending
+
+EARLIER = Q(created_at__lt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk"))
+FIRST = AgentExecution.objects.filter(
+    EARLIER | Q(started_at__isnull=False), session=OuterRef("session"), parent=None, status__in=sorted(OPEN)
+)
+MAY_BEGIN = Q(session=None) | Q(started_at__isnull=False) | ~Exists(FIRST)
+"""A message of a session is answered after those before it, whatever these wait for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +46,8 @@ class Claim:
     expired: bool = False
     due: bool = False
     alone: bool = False
+    reserved: bool = False
+    """Also what this process has reserved for itself: see `runtime.conversation`."""
     accounting: Accounting | None = None
     """What those that died still held is given back."""
     again: bool = False
@@ -46,7 +57,7 @@ class Claim:
         return [operation.claim(alias) for operation in operations]
 
     def claim(self, alias: str) -> list[Run]:
-        now, settings, self.accounting = timezone.now(), get_settings(), None
+        now, self.accounting = timezone.now(), None
         candidates = self.candidates(alias, now).order_by("-priority", "created_at")
         if not candidates.query.is_sliced:
             candidates = candidates[: self.limit]
@@ -55,11 +66,22 @@ class Claim:
         features = connections[alias].features
         if features.has_select_for_update_skip_locked:
             candidates = candidates.select_for_update(skip_locked=True, no_key=True)
-        ids = [pk for (pk,) in candidates.values_list("pk")]
-        if not ids:
+        found = dict(candidates.values_list("pk", "session"))
+        if not found:
             return []
-        rows = AgentExecution.objects.using(alias).filter(pk__in=ids)
         token = uuid.uuid4()
+        if not any(found.values()):
+            return self.take(alias, list(found), token, now)
+        try:
+            with transaction.atomic(using=alias):
+                return self.take(alias, list(found), token, now)
+        except IntegrityError:  # another process has just begun with another message of one of these sessions
+            self.accounting = None
+            return []
+
+    def take(self, alias: str, ids: list[UUID], token: UUID, now: Any) -> list[Run]:
+        """Make them this process's. Raises IntegrityError where a session answers another message already."""
+        rows, settings = AgentExecution.objects.using(alias).filter(pk__in=ids), get_settings()
         rows.update(
             status=Status.RUNNING,
             lease_token=token,
@@ -88,7 +110,9 @@ class Claim:
         elif self.due:
             rows = rows.filter(status=Status.WAITING, run_after__lte=now)
         else:
-            rows = rows.filter(status=Status.QUEUED).exclude(run_after__gt=now)
+            rows = rows.filter(MAY_BEGIN, status=Status.QUEUED)
+            if not self.reserved:
+                rows = rows.exclude(run_after__gt=now)
         if self.ids:
             return rows.filter(pk__in=list(self.ids))
         if self.queues:
@@ -146,6 +170,10 @@ def load_history(alias: str, runs: dict[UUID, Run]) -> None:
         run.steps[step.execution_id, step.key] = Recorded(bytes(step.digest), payload)
         if step.kind == StepKind.MODEL:
             run.spendings.append(Spending(path, step.input_tokens + step.output_tokens, step.cost, step.charge))
+    streamed = [pk for pk, run in runs.items() if run.execution.stream]
+    if streamed:
+        for pk, told in load_streamed(alias, streamed).items():
+            runs[pk].streamed = told
     for approval in Approval.objects.using(alias).filter(execution__in=list(paths)):
         run, _ = paths[approval.execution_id]
         run.approvals[approval.execution_id, approval.key] = approval

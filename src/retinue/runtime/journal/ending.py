@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from retinue.approvals.models import Approval
+from retinue.executions.events import Event
 from retinue.executions.lifecycle import close_questions
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import OPEN, Status
 from retinue.runtime.journal.accounting import Accounting
+from retinue.runtime.journal.events import missing_events
 from retinue.runtime.journal.statements import (
     Ending,
     StepRow,
     end_executions,
     forget_attempts,
+    insert_events,
     is_postgresql,
 )
 from retinue.runtime.journal.writer import lost
@@ -33,15 +36,20 @@ class End:
     step: StepRow | None = None
     """The run's last, where it is not written yet."""
     accounting: Accounting | None = None
+    events: Sequence[Event] = ()
+    """The last that this process tells of the run."""
     again: bool = False
 
     def is_single(self, alias: str) -> bool:
-        more = self.approvals or self.run.approvals or self.run.children or self.run.attempts or self.again
+        more = (
+            self.events or self.approvals or self.run.approvals or self.run.children or self.run.attempts or self.again
+        )
         return not more and (self.step is None or is_postgresql(alias))
 
     @staticmethod
     def apply(alias: str, operations: list[End]) -> list[BaseException | None]:
         steps = [(op.run.id, op.run.token, op.step) for op in operations if op.step is not None]
+        insert_events(alias, [(op.run.token, event) for op in operations for event in op.missing_events(alias)])
         ended = end_executions(alias, [op.ending for op in operations], steps)
         for op in operations:
             if op.run.id not in ended and op.again:
@@ -55,6 +63,10 @@ class End:
                 op.follow(alias)
         forget_attempts(alias, [op.run for op in operations if op.step is not None and op.run.id in ended])
         return [None if op.run.id in ended else lost(op.run.id) for op in operations]
+
+    def missing_events(self, alias: str) -> Sequence[Event]:
+        """Those that an earlier try did not write."""
+        return self.events if not (self.events and self.again) else missing_events(alias, self.run.id, self.events)
 
     def follow(self, alias: str) -> None:
         """What hangs on the root: its questions, and its children that are still open."""

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connections
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from retinue.cursors import constant_cursor
-from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.announcements import CHANNEL, announce, uses_notify
+from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
 from retinue.fields import to_units
 
 if TYPE_CHECKING:
+    from retinue.executions.events import Event
     from retinue.runtime.run import Run
 
 
@@ -69,6 +71,7 @@ _STEP_TYPES = dict(
 )
 TABLE = AgentExecution._meta.db_table
 STEPS = ExecutionStep._meta.db_table
+EVENTS = ExecutionEvent._meta.db_table
 
 
 @lru_cache(maxsize=8)
@@ -138,6 +141,60 @@ def _recordset(rows: list[dict[str, Any]]) -> str:
     return to_json(rows).decode()
 
 
+_EVENT_COLUMNS = "execution_id, epoch, seq, kind, data, created_at"
+_EVENT_SQLITE = (
+    f"INSERT INTO {EVENTS} ({_EVENT_COLUMNS}) SELECT id, %s, %s, %s, %s, %s"
+    f" FROM {TABLE} WHERE id = %s AND lease_token = %s AND status = 'running'"
+)
+_EVENT_POSTGRESQL = (
+    "WITH event AS (SELECT * FROM json_to_recordset(%s::json) AS g(execution_id uuid, token uuid, epoch bigint, "
+    "seq bigint, kind text, data bytea, created_at timestamptz)), "
+    f"held AS ({_HELD.format('SELECT execution_id FROM event')}), "
+    f"written AS (INSERT INTO {EVENTS} ({_EVENT_COLUMNS}) "
+    "SELECT g.execution_id, g.epoch, g.seq, g.kind, g.data, g.created_at FROM event g "
+    "JOIN held h ON h.id = g.execution_id AND h.lease_token = g.token RETURNING execution_id) "
+    "SELECT h.id, h.lease_token{} FROM held h WHERE h.id IN (SELECT execution_id FROM written)"
+)
+_EVENT_NOTIFYING = _EVENT_POSTGRESQL.format(f", pg_notify('{CHANNEL}', h.id::text)")
+_EVENT_SILENT = _EVENT_POSTGRESQL.format("")
+
+
+def insert_events(alias: str, rows: Sequence[tuple[UUID, Event]]) -> set[tuple[UUID, UUID]]:
+    """Write `(lease token, event)`; give the `(root id, lease token)` that are still held. Tells the others."""
+    if not rows:
+        return set()
+    with constant_cursor(alias) as cursor:
+        if is_postgresql(alias):
+            given = [
+                _stored_event(event) | {"execution_id": event.execution_id, "token": token, "data": _hex(event.data)}
+                for token, event in rows
+            ]
+            notifies = uses_notify(alias)
+            cursor.execute(_EVENT_NOTIFYING if notifies else _EVENT_SILENT, [_recordset(given)])
+            held = {(row[0], row[1]) for row in cursor.fetchall()}
+            if not notifies:
+                announce(alias, [execution_id for execution_id, _ in held])
+            return held
+        values: list[list[Any]] = [[*_stored_event(event).values(), event.execution_id, token] for token, event in rows]
+        cursor.executemany(_EVENT_SQLITE, [_sqlite(alias, row) for row in values])
+        held = {(event.execution_id, token) for token, event in rows}
+        if cursor.rowcount != len(rows):
+            held = hold(alias, sorted(held))
+    announce(alias, [execution_id for execution_id, _ in held])
+    return held
+
+
+def _stored_event(event: Event) -> dict[str, Any]:
+    assert event.id is not None
+    return {
+        "epoch": event.id.epoch,
+        "seq": event.id.seq,
+        "kind": event.kind,
+        "data": event.data,
+        "created_at": event.created_at,
+    }
+
+
 def forget_attempts(alias: str, runs: Sequence[Run]) -> None:
     """A result is on record under these leases: what crashed before does not count any more."""
     proven = [run for run in runs if run.attempts]
@@ -176,6 +233,26 @@ class Ending:
     quality_score: float | None = None
     from_cache: bool = False
 
+    def show_on(self, execution: AgentExecution) -> None:
+        """Have an object say what the row says once this is written."""
+        for name in _SHOWN:
+            setattr(execution, name, getattr(self, name))
+        if self.output is not None:
+            execution.output_data = from_json(self.output)
+
+
+_SHOWN = (
+    "status",
+    "error_code",
+    "error_message",
+    "completed_at",
+    "run_after",
+    "execution_time",
+    "tokens_used",
+    "cost",
+    "charge",
+    "from_cache",
+)
 
 _HOLD_POSTGRESQL = (
     f"SELECT id, lease_token FROM {TABLE} WHERE id = ANY(%s) AND lease_token = ANY(%s) AND status = 'running'"

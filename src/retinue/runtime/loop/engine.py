@@ -15,6 +15,9 @@ from uuid import UUID
 
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
+from retinue.runtime.events.follower import Follower
+from retinue.runtime.events.hub import Hub
+from retinue.runtime.events.recorder import Recorder
 from retinue.runtime.loop.bridge import Bridge
 from retinue.runtime.loop.heartbeat import Heartbeat
 from retinue.runtime.loop.lanes import CallerThread
@@ -34,6 +37,8 @@ class Engine:
         self._runs: dict[UUID, Run] = {}
         self._bridge: Bridge | None = None
         self._heartbeat: Heartbeat | None = None
+        self._follower = Follower(self)
+        self.hub = Hub(self._follower)
         self._ticked = time.monotonic()
         self._new_leases = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -97,11 +102,15 @@ class Engine:
             self.lose(earlier)
         self._runs[run.id] = run
         self._new_leases = True
+        if run.execution.stream:
+            run.recorder = Recorder(run, self.hub)
         if bridge.caller is None and self._heartbeat is None:
             self._heartbeat = Heartbeat(self)
             self._heartbeat.start()
 
     def let_go(self, run: Run) -> None:
+        if run.recorder is not None:
+            run.recorder.close()
         if self.holds(run):
             del self._runs[run.id]
 
@@ -171,6 +180,7 @@ class Engine:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
+        self._follower.close()
         if self._bridge is not None:
             self._bridge.close()
             self._bridge = None
@@ -230,9 +240,14 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 
 def _stop_final_run(sender: Any, execution: AgentExecution, **kwargs: Any) -> None:
-    """A run that ended from outside stops at once where it is in this process."""
-    if _engine is not None and (run := _engine._runs.get(execution.id)) is not None and not run.lost:
+    """A run that ended from outside stops at once where it is in this process, and who watches it here is told."""
+    if _engine is None:
+        return
+    if (run := _engine._runs.get(execution.id)) is not None and not run.lost:
         _engine.lose(run)
+    if execution.stream:
+        with suppress(RuntimeError):  # the loop may be closed by now
+            _engine.loop.call_soon_threadsafe(_engine._follower.wake, execution.id)
 
 
 execution_finished.connect(_stop_final_run, sender=AgentExecution, dispatch_uid="retinue_stop_final_run")

@@ -96,12 +96,17 @@ class JournaledModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncIterator[StreamedResponse]:
         place = await self._place(messages)
+        recorder = self._frame.run.recorder if not self._frame.path else None
         if place.recorded is not None:
             response = replayed(place.recorded, place)
+            if recorder is not None:
+                recorder.replayed(place.number, response)
             yield CompletedStreamedResponse(response, model_request_parameters=model_request_parameters)
             return
         stream: StreamedResponse | None = None
         async with step_boundary(self._frame.run):
+            if recorder is not None:
+                recorder.asks(place.number)
             settings = self._prepare(model_settings)
             place.stakes = await take_stakes(self._frame, self.wrapped, messages, settings, model_request_parameters)
             with collecting() as place.attempts:
@@ -134,11 +139,12 @@ class JournaledModel(WrapperModel):
         """Where this request stands in the run, and what was recorded there."""
         frame = self._frame
         await settle_pending(frame)
+        number = frame.seen["model"]
         key, digest = frame.place("model"), request_digest(messages)
         recorded = frame.run.steps.get((frame.execution_id, key))
         if recorded is not None and recorded.digest != digest:
             raise diverged(frame, key)
-        return _Place(key, digest, recorded)
+        return _Place(key, digest, recorded, number)
 
     async def _record(self, place: _Place, response: ModelResponse, parameters: ModelRequestParameters) -> None:
         frame, usage = self._frame, response.usage
@@ -231,10 +237,12 @@ class JournaledModel(WrapperModel):
 class _Place:
     """One request's place in the run."""
 
-    __slots__ = ("attempts", "digest", "key", "recorded", "stakes", "started", "started_at")
+    __slots__ = ("attempts", "digest", "key", "number", "recorded", "stakes", "started", "started_at")
 
-    def __init__(self, key: str, digest: bytes, recorded: Recorded | None) -> None:
+    def __init__(self, key: str, digest: bytes, recorded: Recorded | None, number: int) -> None:
         self.key = key
+        self.number = number
+        """How many requests of the execution came before."""
         self.digest = digest
         self.recorded = recorded
         self.started = time.monotonic()

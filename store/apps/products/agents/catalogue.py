@@ -1,63 +1,19 @@
-"""The shop's agents: one reads what customers say, one looks after the catalogue."""
+"""The agent that helps the staff with the catalogue."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from pydantic import BaseModel, Field
 from pydantic_ai import ModelRetry
 
 from apps.products import lookup
+from apps.products.agents.facts import found_product, in_full, unknown
 from apps.products.models import Product
-from apps.products.querysets import ProductQuerySet
 from retinue import DjangoAgent, DjangoDeps, RunContext
-from retinue.agents import AUTHENTICATED
 
-REVIEWS_READ = 20
 FOUND = 10
-LOW_STOCK = 5
-
-
-class Analysis(BaseModel):
-    """The tone of what customers say, and what they talk about."""
-
-    sentiment: Literal["positive", "neutral", "negative"]
-    keywords: list[str] = Field(max_length=10, description="What the text is about, the most important first.")
-    confidence: float = Field(ge=0, le=1, description="How sure the judgement is: 0 to 1.")
-
-
-content_analyzer = DjangoAgent[DjangoDeps, Analysis](
-    "content_analyzer",
-    description="Says how customers feel about a product, or about any text, and what they talk about.",
-    output_type=Analysis,
-    instructions=(
-        "Judge the tone of what customers say, and pick its keywords. "
-        "Where the question is about a product of the shop, read its reviews first and judge those; "
-        "otherwise judge the text itself."
-    ),
-    permission=AUTHENTICATED,
-    timeout=60,
-)
-
-
-@content_analyzer.tool(effects="none")
-def get_reviews(ctx: RunContext[DjangoDeps], product: str) -> dict[str, Any]:
-    """Read what customers say in their reviews about a product, newest first.
-
-    Args:
-        product: The product's name, slug or id.
-    """
-    found = lookup.find_product(product, Product.objects.published())
-    if found is None:
-        return {"product": None, "reviews": [], "note": "The shop has no product of that name."}
-    reviews = found.reviews.select_related("user")[:REVIEWS_READ]
-    return {
-        "product": found.name,
-        "reviews": [{"rating": r.rating, "title": r.title, "text": r.text, "author": r.author} for r in reviews],
-    }
-
 
 catalogue_helper = DjangoAgent[DjangoDeps, str](
     "catalogue_helper",
@@ -78,10 +34,7 @@ def search_products(ctx: RunContext[DjangoDeps], query: str) -> list[dict[str, A
     Args:
         query: Words to look for, such as "walnut table".
     """
-    everything = Product.objects.select_related("category")
-    query = query.replace("\x00", "")
-    found = list(everything.search(query).order_by("name")[:FOUND]) or lookup.nearest(query, everything)[:FOUND]
-    return [_summary(product) for product in found]
+    return [_summary(product) for product in lookup.search(query, Product.objects.all())[:FOUND]]
 
 
 @catalogue_helper.tool(effects="none")
@@ -91,16 +44,8 @@ def get_product(ctx: RunContext[DjangoDeps], product_id: str) -> dict[str, Any]:
     Args:
         product_id: The product's id, slug or name.
     """
-    products = Product.objects.select_related("category").with_stats()
-    found = lookup.find_product(product_id, products)
-    if found is None:
-        raise _unknown(product_id, products)
-    return {
-        **_summary(found),
-        "description": found.description,
-        "review_count": found.review_count,
-        "avg_rating": None if found.avg_rating is None else round(found.avg_rating, 2),
-    }
+    found = found_product(product_id, Product.objects.select_related("category").with_stats())
+    return {**_summary(found), **in_full(found)}
 
 
 @catalogue_helper.tool(effects="none")
@@ -110,7 +55,7 @@ def low_stock(ctx: RunContext[DjangoDeps], limit: int = 10) -> list[dict[str, An
     Args:
         limit: How many products to list, 50 at most.
     """
-    products = Product.objects.published().filter(stock__lte=LOW_STOCK).select_related("category")
+    products = Product.objects.published().low_in_stock().select_related("category")
     return [_summary(product) for product in products.order_by("stock", "name")[: max(1, min(limit, 50))]]
 
 
@@ -156,10 +101,9 @@ def _summary(product: Product) -> dict[str, Any]:
 
 def _product_to_change(reference: str) -> Product:
     """The very product that is named, locked: what is changed is never a guess."""
-    products = Product.objects.select_for_update()
-    found = lookup.get_product(reference, products)
+    found = lookup.get_product(reference, Product.objects.select_for_update())
     if found is None:
-        raise _unknown(reference, Product.objects.all())
+        raise unknown(reference, Product.objects.all())
     return found
 
 
@@ -170,9 +114,3 @@ def _set(product: Product, name: str, value: object) -> None:
     except ValidationError as error:
         raise ModelRetry(" ".join(error.messages)) from error
     product.save(update_fields=[name])
-
-
-def _unknown(reference: str, among: ProductQuerySet) -> ModelRetry:
-    near = lookup.near_names(reference, among)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Search the catalogue for it."
-    return ModelRetry(f"There is no product {reference!r}. {hint}")

@@ -1,0 +1,162 @@
+"""What the views share: who asks, what was sent, and how it is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+from urllib.parse import urlsplit
+
+from asgiref.sync import sync_to_async
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+    QueryDict,
+)
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from retinue.conf import get_settings
+from retinue.errors import InvalidInput, RetinueError
+from retinue.http.errors import error_response, refusal, sentence_of, status_of
+from retinue.http.principal import request_principal
+from retinue.types import Principal
+
+JSON = "application/json"
+REFUSED = (RetinueError, PermissionDenied, Http404)
+
+
+def view(
+    *methods: str, guests: bool = False, strangers: bool = False, only_json: bool = False, key: str = "detail"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a view of a function of a request and a principal, sync or async.
+
+    People who are not logged in are sent to do so, unless they are `guests` with a key, or `strangers` may come (the
+    principal is None then). An error is answered as JSON, under `key`, or said on the page where the form was.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def outer(request: HttpRequest, **place: Any) -> HttpResponseBase:
+                try:
+                    principal = await sync_to_async(admit)(request)
+                    return await function(request, principal, **place)  # type: ignore[no-any-return]
+                except Refusal as refused:
+                    return refused.response
+                except REFUSED as error:
+                    return await sync_to_async(refuse)(request, error, is_json(request), key)
+
+        else:
+
+            @wraps(function)
+            def outer(request: HttpRequest, **place: Any) -> HttpResponseBase:
+                try:
+                    return function(request, admit(request), **place)  # type: ignore[no-any-return]
+                except Refusal as refused:
+                    return refused.response
+                except REFUSED as error:
+                    return refuse(request, error, is_json(request), key)
+
+        def is_json(request: HttpRequest) -> bool:
+            return only_json or wants_json(request)
+
+        def admit(request: HttpRequest) -> Principal | None:
+            if request.method not in methods:
+                raise Refusal(HttpResponseNotAllowed(methods))
+            principal = request_principal(request)
+            if principal is None and not strangers:
+                raise Refusal(log_in(request, is_json(request), key))
+            if principal is not None and not principal.is_user and not (guests or strangers):
+                raise Refusal(log_in(request, is_json(request), key))
+            return principal
+
+        for alias in {"default", get_settings().database} if iscoroutinefunction(function) else ():
+            transaction.non_atomic_requests(using=alias)(outer)  # Django has no transactions around async views
+        return outer
+
+    return decorate
+
+
+class Refusal(Exception):
+    """Answered before the view itself had a say."""
+
+    def __init__(self, response: HttpResponseBase) -> None:
+        self.response = response
+
+
+def log_in(request: HttpRequest, as_json: bool, key: str) -> HttpResponseBase:
+    """Have somebody log in: a page is shown again after that, a form is not sent again."""
+    if as_json:
+        return refusal(401, "not_authenticated", _("You are not logged in."), key)
+    is_page = request.method in ("GET", "HEAD")
+    return redirect_to_login(request.get_full_path() if is_page else way_back(request))
+
+
+def refuse(request: HttpRequest, error: Exception, as_json: bool, key: str) -> HttpResponseBase:
+    """Tell what cannot be done, as who asked understands it."""
+    if as_json:
+        return error_response(error, key)
+    match status_of(error):
+        case 403:
+            raise PermissionDenied(sentence_of(error)) from error
+        case 404:
+            raise Http404(sentence_of(error)) from error
+    messages.error(request, sentence_of(error), fail_silently=True)
+    return redirect(way_back(request))
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the client would rather have JSON than a page."""
+    return request.get_preferred_type(["text/html", JSON]) == JSON
+
+
+def given(request: HttpRequest) -> Any:
+    """What was sent, as a form's data: a JSON object or a form. Raises InvalidInput."""
+    if request.content_type != JSON:
+        return request.POST
+    try:
+        data = json.loads(request.body)
+    except ValueError:
+        raise InvalidInput(_("The body is not JSON.")) from None
+    if not isinstance(data, dict):
+        raise InvalidInput(_("The body is not a JSON object."))
+    return data
+
+
+def done(request: HttpRequest, fallback: str, data: dict[str, Any], status: int = 200) -> HttpResponse:
+    """What was done, as JSON; or the page again, where a form was sent."""
+    if wants_json(request):
+        return JsonResponse(data, status=status)
+    return redirect(way_back(request, fallback))
+
+
+def way_back(request: HttpRequest, fallback: str = "") -> str:
+    """Where a form goes back to: the page that it names as `next`, the given one, or the one that it came from."""
+    data = request.POST if isinstance(request.POST, QueryDict) else {}
+    for url in (str(data.get("next", "")), fallback, _path(request.headers.get("Referer", ""))):
+        if url and url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
+            return url
+    return reverse("ai_assistant:dashboard")
+
+
+def _path(url: str) -> str:
+    """An address of this site without its host: behind a proxy hosts may differ."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts._replace(scheme="", netloc="").geturl()

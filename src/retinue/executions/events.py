@@ -1,0 +1,141 @@
+"""Stored events of streamed executions: their ids, what is read of them, and when they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import total_ordering
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+
+from retinue.conf import get_settings
+from retinue.executions.announcements import announce
+from retinue.executions.models import AgentExecution, ExecutionEvent
+from retinue.executions.states import FINAL, EventKind, Status
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class EventId:
+    """The place of a stored event in its execution: `epoch-seq`. Both count from 1."""
+
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+    def __lt__(self, other: EventId) -> bool:
+        return (self.epoch, self.seq) < (other.epoch, other.seq)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The id that a text says. Raises ValueError."""
+        epoch, _, seq = text.strip().partition("-")
+        if not (epoch.isascii() and epoch.isdigit() and seq.isascii() and seq.isdigit() and len(text) < 40):
+            raise ValueError(f"{text!r} is not the id of an event: it looks like 1-7.")
+        return cls(int(epoch), int(seq))
+
+
+@dataclass(eq=False, slots=True)
+class Event:
+    """What a watcher is told. Without an id it is not stored yet."""
+
+    execution_id: UUID
+    kind: str
+    data: bytes
+    """A JSON object in UTF-8."""
+    id: EventId | None = None
+    created_at: datetime | None = None
+    epoch: int = 0
+    """Which taking up of the run says this, where it has no id."""
+    encoded: dict[str, bytes] = field(default_factory=dict)
+    """The same in the formats that were asked for: made once for all watchers."""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        return from_json(self.data)  # type: ignore[no-any-return]
+
+
+def read_events(alias: str, execution_id: UUID, after: EventId | None = None) -> list[Event]:
+    """The stored events after that place, in order."""
+    rows = ExecutionEvent.objects.using(alias).filter(execution=execution_id).order_by("epoch", "seq")
+    if after is not None:
+        rows = rows.filter(epoch=after.epoch, seq__gt=after.seq) | rows.filter(epoch__gt=after.epoch)
+    return [to_event(row) for row in rows.iterator(chunk_size=500)]
+
+
+def to_event(row: ExecutionEvent) -> Event:
+    return Event(row.execution_id, row.kind, bytes(row.data), EventId(row.epoch, row.seq), row.created_at)
+
+
+def text_so_far(alias: str, execution_id: UUID) -> str:
+    """What a run that did not complete had said: the text of its stored events, without what was taken back."""
+    return said(
+        [event for event in read_events(alias, execution_id) if event.kind in (EventKind.TEXT, EventKind.RESET)]
+    )
+
+
+def said(events: list[Event]) -> str:
+    """The text that events amount to; what different model requests said is apart by an empty line."""
+    texts: dict[int, str] = {}
+    for event in events:
+        data = event.content
+        if event.kind == EventKind.RESET:
+            texts = {step: text for step, text in texts.items() if step < data["step"]}
+        elif event.kind == EventKind.TEXT:
+            texts[data["step"]] = texts.get(data["step"], "")[: data["offset"]] + data["text"]
+    return "\n\n".join(text for _, text in sorted(texts.items()) if text)
+
+
+def prune_events(alias: str, before: datetime) -> int:
+    """Delete the events of executions that ended before that time; give how many.
+
+    What a run of a session had said before it was stopped is nowhere else: it stays as long as its session.
+    """
+    ended = AgentExecution.objects.using(alias).filter(status__in=FINAL, completed_at__lt=before, stream=True)
+    ended = ended.filter(session=None) | ended.filter(status=Status.COMPLETED)
+    deleted, _ = ExecutionEvent.objects.using(alias).filter(execution__in=ended.values("pk")).delete()
+    return deleted
+
+
+def final_data(execution: AgentExecution) -> bytes:
+    """What the last event of an execution that has ended says."""
+    completed = execution.status == Status.COMPLETED
+    output = execution.output_data
+    return to_json(
+        {
+            "status": execution.status,
+            "answer": execution.answer if completed else None,
+            "output": None if isinstance(output, str) else output,
+            "error_code": execution.error_code,
+            "error_message": execution.error_message,
+            "cost": None if execution.cost is None else float(execution.cost),
+            "charge": None if execution.charge is None else float(execution.charge),
+            "unit": get_settings().credits_name,
+            "tokens": execution.tokens_used,
+            "execution_time": execution.execution_time,
+            "quality_score": execution.quality_score,
+            "from_cache": execution.from_cache,
+        }
+    )
+
+
+def final_event(execution: AgentExecution) -> Event:
+    """The last event of an execution that has none stored."""
+    return Event(execution.pk, EventKind.FINAL, final_data(execution))
+
+
+def close_stream(alias: str, root_id: UUID) -> None:
+    """Write the last event of an execution that was ended from outside, with the change of its state."""
+    execution = AgentExecution.objects.using(alias).get(pk=root_id)
+    if not execution.stream:
+        return
+    last = ExecutionEvent.objects.using(alias).filter(execution=root_id).order_by("epoch", "seq").last()
+    epoch, seq = (1, 1) if last is None else (last.epoch, last.seq + 1)
+    ExecutionEvent.objects.using(alias).create(
+        execution=execution, epoch=epoch, seq=seq, kind=EventKind.FINAL, data=final_data(execution)
+    )
+    announce(alias, [root_id])

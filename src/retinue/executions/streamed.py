@@ -1,0 +1,65 @@
+"""What watchers of a run were told before it was taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from retinue.executions.events import Event, EventId
+from retinue.executions.models import ExecutionEvent
+from retinue.executions.states import EventKind, Status
+
+
+@dataclass(kw_only=True)
+class Streamed:
+    """Where the stored events of an execution end, and what of the run they tell already."""
+
+    epoch: int = 1
+    """Of the events to come."""
+    seq: int = 0
+    """Of the last event of this epoch."""
+    lengths: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Characters of each kind of text that each model request has given."""
+    steps: set[int] = field(default_factory=set)
+    """Model requests that anything was told of."""
+    calls: set[str] = field(default_factory=set)
+    results: set[str] = field(default_factory=set)
+    waited: bool = False
+    """The last that was told is that it waits."""
+
+    def take(self, event: Event) -> None:
+        """Count an event in."""
+        data = event.content
+        self.waited = event.kind == EventKind.STATE and data["status"] == Status.WAITING
+        match event.kind:
+            case EventKind.TEXT | EventKind.THINKING:
+                self.steps.add(data["step"])
+                self.lengths[event.kind, data["step"]] = data["offset"] + len(data["text"])
+            case EventKind.TOOL_CALL:
+                self.steps.add(data["step"])
+                self.calls.add(data["call_id"])
+            case EventKind.TOOL_RESULT:
+                self.results.add(data["call_id"])
+            case EventKind.RESET:
+                self.forget(data["step"])
+
+    def forget(self, step: int) -> None:
+        """The answers from this model request on are void."""
+        self.lengths = {place: length for place, length in self.lengths.items() if place[1] < step}
+        self.steps = {told for told in self.steps if told < step}
+
+    def next_id(self) -> EventId:
+        self.seq += 1
+        return EventId(self.epoch, self.seq)
+
+
+def load_streamed(alias: str, execution_ids: Iterable[UUID]) -> dict[UUID, Streamed]:
+    """What is stored of these executions; those of which nothing is are not in it."""
+    found: dict[UUID, Streamed] = {}
+    rows = ExecutionEvent.objects.using(alias).filter(execution__in=list(execution_ids))
+    for row in rows.order_by("execution", "epoch", "seq").iterator(chunk_size=500):
+        streamed = found.setdefault(row.execution_id, Streamed())
+        streamed.take(Event(row.execution_id, row.kind, bytes(row.data)))
+        streamed.epoch = row.epoch + 1
+    return found

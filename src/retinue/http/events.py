@@ -1,0 +1,130 @@
+"""The stream of a run's events, for browsers and programs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from retinue.conf import get_settings
+from retinue.executions.events import Event, EventId
+from retinue.executions.models import AgentExecution, ExecutionEvent
+from retinue.executions.states import EventKind
+from retinue.http import sse
+from retinue.http.errors import refusal
+from retinue.http.principal import arequest_principal
+from retinue.http.threads import give_back_thread
+from retinue.runtime.events.watch import Beat, Stored, watch
+from retinue.runtime.loop.engine import get_engine
+
+PERMISSION = "retinue.view_agentexecution"
+AG_UI = "ag-ui"
+FORMATS = (sse.FORMAT, AG_UI)
+BEAT_SECONDS = 15.0
+
+Encode = Callable[[Event | Stored | Beat], bytes]
+
+
+@require_GET
+async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
+    """The events of a run after `Last-Event-ID` (or `?after=`), and those that come, to its end.
+
+    For whom the run acts, and for holders of `retinue.view_agentexecution`. A delegated run has no stream: what it
+    does shows in that of the run that nobody delegated. `?format=ag-ui` gives AG-UI's events. Who has the end already
+    gets 204, on which browsers connect no more.
+    """
+    form = request.GET.get("format", sse.FORMAT)
+    if form not in FORMATS:
+        return refusal(400, "invalid_input", _("There are these formats: %s.") % ", ".join(FORMATS))
+    try:
+        after = _place(request)
+    except ValueError as error:
+        return refusal(400, "invalid_input", str(error))
+    if await arequest_principal(request) is None:
+        return refusal(401, "not_authenticated", _("Log in to see this."))
+    execution = await _visible(request, execution_id)
+    if execution is None:
+        return refusal(404, "not_found", _("There is no such run."))
+    if after is not None and await _has_end(execution, after):
+        return HttpResponse(status=204)
+    if form == sse.FORMAT:
+        return _stream(request, execution, sse.encode, after)
+    try:
+        import ag_ui as _installed  # noqa: F401
+    except ModuleNotFoundError:
+        sentence = _("This site has no AG-UI. To have it: pip install django-retinue[ag-ui]")
+        return refusal(501, "format_missing", sentence)
+    from retinue.http.ag_ui.translator import Translator, conversation_before
+
+    # Each connection is a stream of its own: it is made from the beginning, whatever the client has.
+    translator = Translator(execution, await conversation_before(execution), after)
+    return _stream(request, execution, translator.encode, None)
+
+
+def _place(request: HttpRequest) -> EventId | None:
+    """After which event: what a browser says that connects again, else what the address says. Raises ValueError."""
+    place = request.headers.get("Last-Event-ID") or request.GET.get("after")
+    return EventId.parse(place) if place else None
+
+
+async def _visible(request: HttpRequest, execution_id: UUID) -> AgentExecution | None:
+    """The run, if there is one that may be seen."""
+    executions = AgentExecution.objects.using(get_settings().database).roots()
+    execution = await executions.filter(pk=execution_id).afirst()
+    if execution is None:
+        return None
+    if execution.principal == await arequest_principal(request):
+        return execution
+    user = await request.auser()
+    return execution if await sync_to_async(user.has_perm)(PERMISSION) else None
+
+
+async def _has_end(execution: AgentExecution, after: EventId) -> bool:
+    events = ExecutionEvent.objects.using(get_settings().database).filter(execution=execution.pk)
+    last = await events.order_by("epoch", "seq").alast()
+    return last is not None and last.kind == EventKind.FINAL and EventId(last.epoch, last.seq) <= after
+
+
+# The answer
+
+
+def _stream(
+    request: HttpRequest, execution: AgentExecution, encode: Encode, after: EventId | None
+) -> StreamingHttpResponse:
+    frames = _frames(execution.pk, encode, after)
+    return StreamingHttpResponse(
+        # A WSGI server takes nothing asynchronous: its thread waits for each frame.
+        frames if isinstance(request, ASGIRequest) else _pulled(frames),
+        content_type=sse.CONTENT_TYPE,
+        headers=sse.HEADERS,
+    )
+
+
+async def _frames(execution_id: UUID, encode: Encode, after: EventId | None) -> AsyncGenerator[bytes]:
+    await give_back_thread()  # by now, the middleware is through with it
+    yield sse.OPENING
+    async with aclosing(watch(execution_id, after, beat=BEAT_SECONDS)) as items:  # type: ignore[type-var]
+        async for item in items:
+            if frame := encode(item):
+                yield frame
+
+
+def _pulled(frames: AsyncGenerator[bytes]) -> Iterator[bytes]:
+    """The same for a thread that waits for each."""
+    submit = get_engine().submit
+
+    async def following() -> bytes | None:
+        return await anext(frames, None)
+
+    try:
+        while (frame := submit(following).result()) is not None:
+            yield frame
+    finally:
+        submit(frames.aclose).result()

@@ -1,0 +1,38 @@
+"""The pictures of the docs: `make screenshots`.
+
+Each is written to docs/images/assistant-<what>-<size>-<scheme>.png.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import gallery
+from tests.e2e.browsing import expect
+from tests.e2e.visitor import DESKTOP, PHONE
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_take_screenshots(site, visit, person, size, scheme):
+    session = gallery.hang(site, person)
+    visitor = visit(person, size=size, dark=scheme == "dark")
+
+    def take(what):
+        suffix = f"{'phone' if size == PHONE else 'desktop'}-{scheme}"
+        visitor.page.screenshot(path=IMAGES / f"assistant-{what}-{suffix}.png", animations="disabled")
+
+    visitor.open("/ai/")
+    take("dashboard")
+    visitor.open(f"/ai/session/{session.pk}/")
+    expect(visitor.turn()["approval"]).to_be_visible()
+    visitor.turn()["approval"].scroll_into_view_if_needed()
+    take("approval")
+    visitor.turn(1).scroll_into_view_if_needed()
+    take("session")
+    visitor.open("/ai/history/")
+    take("history")

@@ -38,6 +38,7 @@ TIME_AND_USE = (
     "costs",
     "charges",
     "quality_score",
+    "rated",
 )
 MORE = (
     "id",
@@ -46,6 +47,8 @@ MORE = (
     "root_link",
     "path",
     "retry_link",
+    "session_link",
+    "replaces_link",
     "principal_type",
     "principal_key",
     "user",
@@ -194,6 +197,22 @@ class AgentExecutionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("retry of"))
     def retry_link(self, execution: AgentExecution) -> SafeString | str:
         return self._link(execution.retry_of_id)
+
+    @admin.display(description=_("session"))
+    def session_link(self, execution: AgentExecution) -> SafeString | str:
+        session = execution.session
+        return NOTHING if session is None else link(session, session, self.admin_site.name)
+
+    @admin.display(description=_("replaces"))
+    def replaces_link(self, execution: AgentExecution) -> SafeString | str:
+        return self._link(execution.replaces_id)
+
+    @admin.display(description=_("rating"))
+    def rated(self, execution: AgentExecution) -> str:
+        if execution.rating is None:
+            return NOTHING
+        label = execution.get_rating_display()
+        return f"{label}: {execution.rating_note}" if execution.rating_note else str(label)
 
     def _link(self, pk: UUID | None) -> SafeString | str:
         return NOTHING if pk is None else link(AgentExecution(pk=pk), pk, self.admin_site.name)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from retinue.budgets.accounts import Balance
     from retinue.executions.models import AgentExecution
+    from retinue.sessions.models import AISession
 
 NOTHING = "–"
 SHOWN = 20_000
@@ -107,12 +108,11 @@ def usage_bar(state: Balance) -> SafeString:
     )
 
 
-def who(execution: AgentExecution) -> str:
-    """For whom a run acts, as people are known."""
-    if execution.user is not None:
-        return str(execution.user.get_username())
-    kind = execution.get_principal_type_display()
-    return f"{kind} {execution.principal_key}".strip()
+def who(row: AgentExecution | AISession) -> str:
+    """For whom a run acts, or whose a conversation is, as people are known."""
+    if row.user is not None:
+        return str(row.user.get_username())
+    return f"{row.get_principal_type_display()} {row.principal_key}".strip()
 
 
 def badge(status: str, label: str) -> SafeString:

@@ -53,10 +53,14 @@ class Event:
     """Which taking up of the run says this, where it has no id."""
     encoded: dict[str, bytes] = field(default_factory=dict)
     """The same in the formats that were asked for: made once for all watchers."""
+    _content: dict[str, Any] | None = None
 
     @property
     def content(self) -> dict[str, Any]:
-        return from_json(self.data)  # type: ignore[no-any-return]
+        """The data. Read once for all watchers: not to be changed."""
+        if self._content is None:
+            self._content = from_json(self.data)
+        return self._content
 
 
 def read_events(alias: str, execution_id: UUID, after: EventId | None = None) -> list[Event]:

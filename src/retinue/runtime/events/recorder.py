@@ -241,6 +241,7 @@ class Recorder:
 
     def _close_piece(self) -> None:
         """The text until now is to be stored as one event."""
+        self._tell()
         piece, self._piece = self._piece, None
         if piece is not None:
             self._ready.append(self._event(piece.kind, piece.data()))

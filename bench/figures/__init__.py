@@ -8,8 +8,9 @@ from bench.figures import (
     overhead_at_once,
     overhead_one_by_one,
     start_latency,
+    streams,
 )
 
-_MODULES = (overhead_at_once, overhead_one_by_one, makespan, start_latency, orphan_reclaim, import_time)
+_MODULES = (overhead_at_once, overhead_one_by_one, makespan, start_latency, streams, orphan_reclaim, import_time)
 
 FIGURES: dict[str, Figure] = {figure.name: figure for module in _MODULES for figure in module.FIGURES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -79,6 +80,20 @@ async def _call_and_hang(messages: list[ModelMessage], info: AgentInfo) -> Model
     raise AssertionError("unreachable")
 
 
+async def _tell_the_time(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+    await asyncio.sleep(0.3)  # a watcher is there by then
+    yield repr(time.time())
+    await asyncio.sleep(0.05)
+
+
+async def _tell_a_story(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+    for number in range(100):
+        await asyncio.sleep(0.1)
+        yield f"In chapter {number} they go on to the next town. "
+
+
 prompt_starter = DjangoAgent("prompt_starter", model=FunctionModel(_answer_at_once), permission=RUN)
 endless = DjangoAgent("endless", model=FunctionModel(_call_and_hang), permission=RUN)
 endless.tool(permission=WRITE)(add_note)
+clock_teller = DjangoAgent("clock_teller", model=FunctionModel(stream_function=_tell_the_time), permission=RUN)
+long_teller = DjangoAgent("long_teller", model=FunctionModel(stream_function=_tell_a_story), permission=RUN)

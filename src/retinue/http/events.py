@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -19,7 +18,7 @@ from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import EventKind
 from retinue.http import sse
 from retinue.http.errors import refusal
-from retinue.http.principal import arequest_principal
+from retinue.http.principal import request_principal
 from retinue.http.threads import give_back_thread
 from retinue.runtime.events.watch import Beat, Stored, watch
 from retinue.runtime.loop.engine import get_engine
@@ -47,58 +46,15 @@ async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResp
         after = _place(request)
     except ValueError as error:
         return refusal(400, "invalid_input", str(error))
-    if await arequest_principal(request) is None:
-        return refusal(401, "not_authenticated", _("Log in to see this."))
-    execution = await _visible(request, execution_id)
-    if execution is None:
-        return refusal(404, "not_found", _("There is no such run."))
-    if after is not None and await _has_end(execution, after):
-        return HttpResponse(status=204)
-    if form == sse.FORMAT:
-        return _stream(request, execution, sse.encode, after)
-    try:
-        import ag_ui as _installed  # noqa: F401
-    except ModuleNotFoundError:
+    if form == AG_UI and not _has_ag_ui():
         sentence = _("This site has no AG-UI. To have it: pip install django-retinue[ag-ui]")
         return refusal(501, "format_missing", sentence)
-    from retinue.http.ag_ui.translator import Translator, conversation_before
-
-    # Each connection is a stream of its own: it is made from the beginning, whatever the client has.
-    translator = Translator(execution, await conversation_before(execution), after)
-    return _stream(request, execution, translator.encode, None)
-
-
-def _place(request: HttpRequest) -> EventId | None:
-    """After which event: what a browser says that connects again, else what the address says. Raises ValueError."""
-    place = request.headers.get("Last-Event-ID") or request.GET.get("after")
-    return EventId.parse(place) if place else None
-
-
-async def _visible(request: HttpRequest, execution_id: UUID) -> AgentExecution | None:
-    """The run, if there is one that may be seen."""
-    executions = AgentExecution.objects.using(get_settings().database).roots()
-    execution = await executions.filter(pk=execution_id).afirst()
-    if execution is None:
-        return None
-    if execution.principal == await arequest_principal(request):
-        return execution
-    user = await request.auser()
-    return execution if await sync_to_async(user.has_perm)(PERMISSION) else None
-
-
-async def _has_end(execution: AgentExecution, after: EventId) -> bool:
-    events = ExecutionEvent.objects.using(get_settings().database).filter(execution=execution.pk)
-    last = await events.order_by("epoch", "seq").alast()
-    return last is not None and last.kind == EventKind.FINAL and EventId(last.epoch, last.seq) <= after
-
-
-# The answer
-
-
-def _stream(
-    request: HttpRequest, execution: AgentExecution, encode: Encode, after: EventId | None
-) -> StreamingHttpResponse:
-    frames = _frames(execution.pk, encode, after)
+    # On a thread of the engine's: its connection is there already, and the request needs none of its own.
+    answer = await get_engine().bridge.call(_look_up, request, execution_id, form, after)
+    if isinstance(answer, HttpResponse):
+        return answer
+    # AG-UI's clients know a connection as a whole: it is made from the beginning, whatever they have.
+    frames = _frames(execution_id, answer, after if form == sse.FORMAT else None)
     return StreamingHttpResponse(
         # A WSGI server takes nothing asynchronous: its thread waits for each frame.
         frames if isinstance(request, ASGIRequest) else _pulled(frames),
@@ -107,10 +63,46 @@ def _stream(
     )
 
 
+def _place(request: HttpRequest) -> EventId | None:
+    """After which event: what a browser says that connects again, else what the address says. Raises ValueError."""
+    place = request.headers.get("Last-Event-ID") or request.GET.get("after")
+    return EventId.parse(place) if place else None
+
+
+def _has_ag_ui() -> bool:
+    try:
+        import ag_ui as _installed  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId | None) -> Encode | HttpResponse:
+    """What makes the stream's frames; or what is answered in its place."""
+    alias, principal = get_settings().database, request_principal(request)
+    if principal is None:
+        return refusal(401, "not_authenticated", _("Log in to see this."))
+    execution = AgentExecution.objects.using(alias).roots().filter(pk=execution_id).first()
+    if execution is None or not (execution.principal == principal or request.user.has_perm(PERMISSION)):
+        return refusal(404, "not_found", _("There is no such run."))
+    if after is not None and _has_end(alias, execution_id, after):
+        return HttpResponse(status=204)
+    if form == sse.FORMAT:
+        return sse.encode
+    from retinue.http.ag_ui.translator import Translator, conversation_before
+
+    return Translator(execution, conversation_before(execution, alias), after).encode
+
+
+def _has_end(alias: str, execution_id: UUID, after: EventId) -> bool:
+    last = ExecutionEvent.objects.using(alias).filter(execution=execution_id).order_by("epoch", "seq").last()
+    return last is not None and last.kind == EventKind.FINAL and EventId(last.epoch, last.seq) <= after
+
+
 async def _frames(execution_id: UUID, encode: Encode, after: EventId | None) -> AsyncGenerator[bytes]:
     await give_back_thread()  # by now, the middleware is through with it
     yield sse.OPENING
-    async with aclosing(watch(execution_id, after, beat=BEAT_SECONDS)) as items:  # type: ignore[type-var]
+    async with aclosing(watch(execution_id, after, beat=BEAT_SECONDS)) as items:
         async for item in items:
             if frame := encode(item):
                 yield frame

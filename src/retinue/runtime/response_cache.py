@@ -8,7 +8,7 @@ decides which run asks the model. A run is known there by its lease: the others 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -65,8 +65,10 @@ class CachedAnswer:
     def all_messages(self) -> list[ModelMessage]:
         """The conversation as if the model had said it just now."""
         earlier = [] if self.history is None else ModelMessagesTypeAdapter.validate_python(self.history)
-        question = ModelRequest(parts=[UserPromptPart(self.prompt)])
-        return [*earlier, question, ModelResponse(parts=[TextPart(self.text)])]
+        return [*earlier, *self.new_messages()]
+
+    def new_messages(self) -> list[ModelMessage]:
+        return [ModelRequest(parts=[UserPromptPart(self.prompt)]), ModelResponse(parts=[TextPart(self.text)])]
 
     async def tell(self, handler: Callable[..., Any], ctx: RunContext[Any]) -> None:
         """Give a text to who watches, as a model that says it at once."""
@@ -95,10 +97,10 @@ def seconds_of(value: float | bool | None) -> float | None:
     return float(get_prsm_settings().cache_ttl) if value is True else value
 
 
-def key_of(run: Run, agent: DjangoAgent[Any, Any]) -> str:
+def key_of(run: Run, agent: DjangoAgent[Any, Any], options: Mapping[str, Any]) -> str:
     """The same in every process for the same agent, question, deps, context, history, model and principal."""
     given = run.execution.given
-    options = {name: value for name, value in given.get("options", {}).items() if name not in IRRELEVANT}
+    options = {name: value for name, value in options.items() if name not in IRRELEVANT}
     if "message_history" in options:
         options["message_history"] = [_said(message) for message in options["message_history"]]
     model = options.get("model") or agent.model_name
@@ -157,7 +159,7 @@ class Question:
     _kept: Any = None
 
     def __post_init__(self) -> None:
-        self.key = key_of(self.run, self.frame.agent)
+        self.key = key_of(self.run, self.frame.agent, self.options)
 
     @property
     def run(self) -> Run:

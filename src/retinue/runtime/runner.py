@@ -13,6 +13,7 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext
 from django.utils import timezone
 from pydantic_ai import UsageLimits
+from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 from pydantic_ai.models import Model
 from pydantic_core import from_json, to_json
@@ -36,6 +37,7 @@ from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.context import restored
 from retinue.runtime.events.recorder import last_events
 from retinue.runtime.failures import explain
+from retinue.runtime.history import history_of, keep_messages
 from retinue.runtime.journal.creation import refusal
 from retinue.runtime.journal.ending import End
 from retinue.runtime.journal.payload import storable
@@ -99,7 +101,10 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
     used = _place(run) | (FREE if isinstance(result, CachedAnswer) else {})
     ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **used)
     try:
-        await _end(run, ending, last=await last_step(frame))
+        last = await last_step(frame)
+        if run.execution.session_id is not None:
+            keep_messages(run, result.new_messages())
+        await _end(run, ending, last=last)
     except Exception as error:  # the drivers have many ways to refuse a value
         if is_away(error):
             raise
@@ -126,6 +131,8 @@ async def _guarded(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, live: L
     run.inherited = given.get("context", {})
     with restored(run.inherited):
         async with _limited(None if timeout is None else timeout - run.execution.execution_time), _surroundings(frame):
+            if run.execution.session_id is not None and (history := await history_of(frame, options, live)):
+                options = {**options, "message_history": history}
             if (seconds := seconds_of(options.get("cache", agent.cache))) and is_shared(run, agent):
                 frame.question = Question(frame=frame, seconds=seconds, options=options)
                 if (answer := await frame.question.answer()) is not None:
@@ -152,11 +159,17 @@ async def call_agent(frame: Frame, prompt: str, deps: DjangoDeps, options: dict[
             model_settings=options.get("model_settings"),
             usage_limits=None if limits is None else UsageLimits(**limits),
             event_stream_handler=live.event_handler,
+            capabilities=[ReinjectSystemPrompt()] if history and _is_turn(frame) else None,
         )
         await _check_output(result.output)
         return result
     finally:
         current_frame.reset(token)
+
+
+def _is_turn(frame: Frame) -> bool:
+    """Whether it answers a message of a session. The history has no system prompts then: the agent gives its own."""
+    return frame.run.execution.session_id is not None and not frame.path
 
 
 def _limit(given: Any) -> Decimal | None:

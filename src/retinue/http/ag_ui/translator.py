@@ -38,10 +38,9 @@ from ag_ui.core import (
 )
 from django.utils.translation import gettext as _
 
-from retinue.conf import get_settings
-from retinue.executions.events import Event, EventId
+from retinue.executions.events import Event, EventId, text_so_far
 from retinue.executions.models import AgentExecution
-from retinue.executions.states import EventKind, Status
+from retinue.executions.states import FINAL, EventKind, Status
 from retinue.http import sse
 from retinue.http.ag_ui.messages import Transcript, as_text
 from retinue.runtime.events.watch import Beat, Stored
@@ -49,18 +48,17 @@ from retinue.runtime.events.watch import Beat, Stored
 FORMAT = "ag-ui"
 
 
-async def conversation_before(execution: AgentExecution) -> list[Message]:
+def conversation_before(execution: AgentExecution, alias: str) -> list[Message]:
     """The earlier turns of the run's session, and what was asked now."""
     messages: list[Message] = []
     if execution.session_id is not None:
-        turns = AgentExecution.objects.using(get_settings().database).filter(
-            session=execution.session_id,
-            status=Status.COMPLETED,
-            replaced_by=None,
-            created_at__lt=execution.created_at,
+        turns = AgentExecution.objects.using(alias).filter(
+            session=execution.session_id, status__in=FINAL, replaced_by=None, created_at__lt=execution.created_at
         )
-        async for turn in turns.order_by("created_at"):
-            messages += [_prompt(turn), AssistantMessage(id=f"{turn.pk}:answer", content=turn.answer)]
+        for turn in turns.order_by("created_at"):
+            messages.append(_prompt(turn))
+            if said := turn.answer if turn.status == Status.COMPLETED else text_so_far(alias, turn.pk):
+                messages.append(AssistantMessage(id=f"{turn.pk}:answer", content=said))
     return [*messages, _prompt(execution)]
 
 

@@ -89,7 +89,7 @@ class Follower:
         while self._cursors:
             self._awake.clear()
             found = await self._look()
-            pause = SHORTEST_PAUSE if found else min(pause * 1.5, LONGEST_PAUSE)
+            pause = SHORTEST_PAUSE if found else min(pause * 1.25, LONGEST_PAUSE)
             listening = self._listener is not None and self._listener.connected
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), SAFETY_SECONDS if listening else pause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -35,7 +35,7 @@ BEAT = Beat()
 
 async def watch(
     execution_id: UUID, after: EventId | None = None, *, beat: float = 15.0
-) -> AsyncIterator[Event | Stored | Beat]:
+) -> AsyncGenerator[Event | Stored | Beat, None]:
     """The events after that place, and then those that come, to the last one.
 
     Text that is not stored yet comes as an event without an id; once it is stored, `Stored` says so. An execution

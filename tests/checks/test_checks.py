@@ -92,6 +92,9 @@ def test_values_that_are_right(settings, key, value):
         ("APPROVAL_TTL", 0, "more than 0"),
         ("POLL_SECONDS", float("nan"), "more than 0"),
         ("GRACE_SECONDS", -1, "0 or more"),
+        ("SESSION_IDLE_DAYS", 0, "more than 0"),
+        ("SESSION_HISTORY_TOKENS", 0, "at least 1"),
+        ("EVENT_DAYS", -1, "more than 0"),
     ],
 )
 def test_value_out_of_its_range_says_the_range(settings, key, value, rule):
@@ -162,6 +165,20 @@ def test_default_budgets_are_a_list_of_dicts(settings, value):
     assert said(check_settings()) == [
         ("retinue.E003", f"RETINUE['DEFAULT_BUDGETS'] is {value!r}.", "Expected: a list of dicts.")
     ]
+
+
+@pytest.mark.parametrize("value", ["auto", "poll", "redis://localhost:6379/0", "rediss://:secret@cache.example:6380/1"])
+def test_ways_of_hearing_of_events(settings, value):
+    settings.RETINUE = {"EVENTS": value}
+    assert check_settings() == []
+
+
+@pytest.mark.parametrize("value", ["", "redis", "http://:secret@example.com", "secret://x"])
+def test_way_of_hearing_of_events_that_is_not_known_is_not_repeated(settings, value):
+    settings.RETINUE = {"EVENTS": value}
+    [(id, sentence, hint)] = said(check_settings())
+    assert (id, sentence) == ("retinue.E004", "RETINUE['EVENTS'] says nothing that is known.")
+    assert "secret" not in sentence + hint
 
 
 def test_credits_have_a_name(settings):

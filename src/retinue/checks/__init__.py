@@ -8,6 +8,8 @@ retinue.E005  something that a dotted path names cannot be used
 retinue.E006  TOOL_TRANSACTION_SECONDS or HEARTBEAT_SECONDS too long for LEASE_SECONDS
 retinue.E007  SQLite without the options that this work needs (under DEBUG: retinue.W007)
 retinue.E008  an entry of MODELS or a price that cannot be used
+retinue.E015  the assistant site lacks an app, a middleware or a package
+retinue.E017  EVENTS names a Redis server, and its package is not installed
 
 With `check --deploy`, and when a worker starts (these load the agents):
 
@@ -15,6 +17,7 @@ retinue.W010  the offline model answers in production
 retinue.E011  the agents cannot be loaded, or two have one name
 retinue.W012  a permission that the site does not have
 retinue.W013  a model that cannot be used
+retinue.E016  ASSISTANT or GUEST_AGENTS names an agent that cannot be used there
 retinue.W014  an agent whose model has no known price, where a budget of money applies
 """
 

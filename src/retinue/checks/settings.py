@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
@@ -17,7 +18,15 @@ from retinue.checks.values import TAG, described, fits
 from retinue.conf import Settings, get_settings, unknown_keys
 from retinue.dispatcher import NAMES as DISPATCHERS
 
-AT_LEAST_ONE = ("CONCURRENCY", "MAX_ATTEMPTS", "TOOL_THREADS", "MAX_PROMPT_CHARS", "MAX_DEPTH", "MAX_OUTPUT_TOKENS")
+AT_LEAST_ONE = (
+    "CONCURRENCY",
+    "MAX_ATTEMPTS",
+    "TOOL_THREADS",
+    "MAX_PROMPT_CHARS",
+    "MAX_DEPTH",
+    "MAX_OUTPUT_TOKENS",
+    "SESSION_HISTORY_TOKENS",
+)
 
 
 POSITIVE = (
@@ -28,9 +37,12 @@ POSITIVE = (
     "APPROVAL_TTL",
     "MODEL_TIMEOUT",
     "CREDITS_PER_USD",
+    "SESSION_IDLE_DAYS",
+    "EVENT_DAYS",
 )
 
 
+REDIS = ("redis", "rediss", "unix")
 NOT_NEGATIVE = ("GRACE_SECONDS", "OFFLINE_LATENCY", "MODEL_RETRIES")
 
 
@@ -48,6 +60,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
         *_unknown_keys(),
         *_out_of_range(),
         *_unusable_paths(),
+        *_events(),
         *_leases(),
         *check_models(),
         *check_prsm(),
@@ -102,6 +115,18 @@ def _unusable_paths() -> Iterator[checks.CheckMessage]:
     if settings.redact is not None:
         hint = "It is the dotted path of a function (kind, payload) -> payload."
         yield from _unusable("REDACT", settings.redact, ("__call__",), hint)
+
+
+def _events() -> Iterator[checks.CheckMessage]:
+    events = get_settings().events
+    scheme, separator, _ = events.partition("://")
+    if events not in ("auto", "poll") and not (separator and scheme in REDIS):
+        # The address may hold a password.
+        hint = "It must be 'auto', 'poll' or the URL of a Redis server, such as redis://localhost:6379/0."
+        yield checks.Error("RETINUE['EVENTS'] says nothing that is known.", hint=hint, id="retinue.E004")
+    elif separator and find_spec("redis") is None:
+        hint = "pip install django-retinue[redis]"
+        yield checks.Error("RETINUE['EVENTS'] names a Redis server.", hint=hint, id="retinue.E017")
 
 
 def _unusable(key: str, path: str, needed: Sequence[str], hint: str) -> Iterator[checks.CheckMessage]:

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "retinue",
+    "retinue.assistant",
     "tests.shop",
 ]
 MIDDLEWARE = [

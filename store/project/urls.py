@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("apps.home.urls")),
     path("products/", include("apps.products.urls")),
     path("accounts/", include("apps.users.urls")),
+    path("", include("retinue.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", favicon),
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),

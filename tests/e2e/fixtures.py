@@ -41,7 +41,8 @@ def site(served: Served, nursery: Nursery, transactional_db: None, tmp_path: Pat
         site = Site(nursery, tmp_path, **served.retinue)
         yield site
         site.close()
-    assert site.log() == ""
+    if log := site.log():
+        pytest.fail(f"The site's processes complained:\n{log}", pytrace=False)
 
 
 @pytest.fixture
@@ -54,4 +55,5 @@ def visit(site: Site, browser: BrowserThread) -> Iterator[Callable[..., Visitor]
         return visitors[-1]
 
     yield make
-    assert [visitor.close() for visitor in visitors] == [[] for _ in visitors]
+    if problems := [problem for visitor in visitors for problem in visitor.close()]:
+        pytest.fail("In the browser:\n" + "\n".join(problems), pytrace=False)

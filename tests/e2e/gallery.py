@@ -49,7 +49,7 @@ def hang(site: Site, user: Any) -> AISession:
     _asked(site, user, broken, "Compare our lamps", *[[Call("compare")]] * 5, ends=Status.FAILED)
     session = start_session(Principal.of(user), "helper")
     price = [Call("find_product", name="Brass lamp")], ["Yes: the brass lamp costs **49.00**, and 3 are in stock."]
-    rate(_asked(site, user, session, PRICE_CHECK, *price), 1, "")
+    rate(_asked(site, user, session, PRICE_CHECK, *price), 1, "", by=user)
     _asked(site, user, session, PLAN, [PLAN_ANSWER])
     count = ["I set the stock to 7. ", Call("set_stock", name="Brass lamp", stock=7)], ["The stock is 7 now."]
     _asked(site, user, session, COUNT, *count, ends=Status.WAITING)
@@ -62,4 +62,5 @@ def _asked(
     site.script.says(prompt, *answers)
     execution: AgentExecution = get_agent("helper").enqueue(prompt, user=user, session=session, stream=True)
     until(lambda: AgentExecution.objects.filter(pk=execution.pk, status=ends).exists())
+    execution.refresh_from_db()
     return execution

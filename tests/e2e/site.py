@@ -40,6 +40,7 @@ class Site:
         self.script = Script(folder)
         self._nursery = nursery
         self._folder = folder
+        self._file = folder / "workers.log"
         self._retinue = {**RETINUE, **retinue}
         self._address = Address()
         self._processes: list[WorkerProcess] = []
@@ -72,8 +73,11 @@ class Site:
 
     def log(self) -> str:
         """What the processes had to complain of."""
-        file = self._folder / "workers.log"
-        return file.read_text() if file.exists() else ""
+        return self._file.read_text() if self._file.exists() else ""
+
+    def forgive(self) -> None:
+        """Forget what was complained of: the test made it."""
+        self._file.write_text("")
 
     def _start(self, port: int = 0, sweep: float | None = None, **retinue: Any) -> WorkerProcess:
         process = self._nursery.start(

@@ -11,7 +11,7 @@ def test_quota_goes_down_with_each_answer(visit, person):
     visitor = visit(person)
     visitor.open("/ai/")
     before = visitor["quota"].first.inner_text()
-    assert "1,000" in before
+    assert before == "1000 credits left"
     visitor.ask("Go")
     visitor.sees("completed", "You said: Go")
     expect(visitor["quota"].first).not_to_have_text(before, use_inner_text=True)
@@ -19,8 +19,8 @@ def test_quota_goes_down_with_each_answer(visit, person):
     assert 0 < left.spent < left.limit
 
 
-def test_used_up_quota_is_said_before_and_after_asking(site, visit, person):
-    Budget.objects.create(user=person, unit="credits", period="month", limit=0)
+def test_used_up_quota_is_said_before_and_after_asking(visit, person):
+    Budget.objects.create(owner_type="user", owner_key=person.pk, unit="credits", period="month", limit_steps=0)
     visitor = visit(person)
     visitor.open("/ai/")
     expect(visitor["quota-empty"].first).to_be_visible()

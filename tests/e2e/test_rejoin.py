@@ -77,6 +77,7 @@ def test_web_server_is_restarted_while_the_run_is_in_a_worker(site, ada, visit, 
     late.sees("running", SHOWN_NEXT)
     finish(site, ada, late)
     ada.forgive("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY")
+    site.forgive()
 
 
 def test_killed_worker_s_half_answer_is_asked_for_again(site, visit, person):

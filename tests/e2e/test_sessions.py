@@ -38,9 +38,9 @@ def test_new_conversation_is_listed_at_once_under_its_first_question(ada):
 def test_search_finds_conversations_by_their_words(ada):
     ada["session-search"].first.fill("lamps")
     ada["session-search"].first.press("Enter")
-    links = ada.page.locator("main")["session-link"]
-    expect(links).to_have_count(1)
-    links.click()
+    found = ada.page.locator("main").get_by_role("link", name="lamps")
+    expect(found).to_have_count(1)
+    found.click()
     ada.sees("completed", "You said: Which lamps are there?")
 
 
@@ -56,7 +56,7 @@ def test_conversation_is_renamed(ada):
 def test_conversation_is_deleted_once_that_is_confirmed(ada):
     shelf = AISession.objects.get(title__contains="shelf")
     ada.open(f"/ai/session/{shelf.pk}/delete/")
-    ada.page.locator("main form").get_by_role("button").first.click()
+    ada["confirm-delete"].click()
     expect(ada["sidebar"]["session-link"]).to_contain_text(["Which lamps are there?"])
     assert not AISession.objects.filter(pk=shelf.pk).exists()
 

@@ -76,6 +76,6 @@ def test_conversation_is_renamed_and_deleted(ada):
     expect(ada["session-link"].first).to_contain_text("Renamed")
     ada["session-menu"].first.click()
     ada["delete"].first.click()
-    ada.page.locator("main form").get_by_role("button").first.click()
+    ada["confirm-delete"].click()
     expect(ada["session-link"]).to_have_count(0)
     assert not AISession.objects.exists()

@@ -95,10 +95,14 @@ class Visitor:
 
     def _new_page(self) -> Remote:
         page = self.context.new_page()
-        page.on("console", lambda message: message.type == "error" and self._note(message.text))
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self._note(str(error)))
         page.on("dialog", self._refuse)
         return page
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self._note(f"{message.text} ({message.location['url']})")
 
     def _refuse(self, dialog: Any) -> None:
         self._note(f"dialog: {dialog.message}")

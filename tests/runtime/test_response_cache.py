@@ -254,7 +254,7 @@ def printed_key(*, reverse):
     )
     execution = given.execution(attached=True)
     run = Run(execution=execution, token=execution.lease_token, principal=execution.principal, grants=None)
-    return key_of(run, agent)
+    return key_of(run, agent, execution.given["options"])
 
 
 # --- who may have it

@@ -1,5 +1,7 @@
 """The Content-Security-Policy: on every kind of page, and nothing on the pages that it forbids."""
 
+import re
+
 import pytest
 
 from tests.store.factories import ProductFactory, ReviewFactory
@@ -26,6 +28,11 @@ PAGES = [
     "/accounts/login/",
     "/accounts/password_change/",
     "/accounts/password_change/done/",
+    "/ai/",
+    "/ai/history/",
+    "/ai/sessions/",
+    "/ai/quota/",
+    "/ai/health/",
     "/favicon.ico",
     "/admin/",
     "/admin/login/",
@@ -47,3 +54,12 @@ def test_every_page_has_the_policy(shop, client, admin_client, path):
         response = browser.get(path)
         assert response.status_code < 500
         assert set(response["Content-Security-Policy"].split("; ")) == POLICY
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if not path.startswith("/admin/")])
+def test_no_page_has_anything_inline_or_from_elsewhere(shop, client, admin_client, path):
+    for browser in (client, admin_client):
+        page = browser.get(path).text
+        assert not re.search(r"<style| style=| on\w+=|https?://", page)
+        for script in re.findall(r"<script[^>]*>", page):
+            assert 'src="/static/' in script or 'type="application/json"' in script

@@ -1,5 +1,6 @@
 """The command behind `make run`, in a process of its own."""
 
+import json
 import os
 import signal
 import socket
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import time
 from http.client import HTTPConnection
+from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 
+from apps.users.demo import STAFF
 from tests.waiting import WAIT_SECONDS
 
 MANAGE = Path(__file__).parents[2] / "store" / "manage.py"
@@ -49,6 +53,29 @@ def read_until(process, text):
     raise AssertionError("".join(lines) + process.stderr.read())
 
 
+def address(said):
+    return said.partition("The shop is open: ")[2].split()[0]
+
+
+class Browser:
+    """Keeps cookies, and sends forms as a page of the shop would."""
+
+    def __init__(self, url):
+        self.url = url
+        self.cookies = CookieJar()
+        self.opener = build_opener(HTTPCookieProcessor(self.cookies))
+
+    def get(self, path):
+        return self.opener.open(urljoin(self.url, path), timeout=WAIT_SECONDS)
+
+    def post(self, path, **fields):
+        token = next(cookie.value for cookie in self.cookies if cookie.name == "csrftoken")
+        body = urlencode({**fields, "csrfmiddlewaretoken": token}).encode()
+        return self.opener.open(
+            Request(urljoin(self.url, path), body, {"Accept": "application/json"}), None, WAIT_SECONDS
+        )  # noqa: S310
+
+
 def get(url, path="/"):
     connection = HTTPConnection(urlsplit(url).netloc, timeout=WAIT_SECONDS)
     connection.request("GET", path)
@@ -67,7 +94,8 @@ def test_serves_until_it_is_stopped(demo, stop):
         "run_agent",
     ):
         assert text in said
-    url = said.partition("The shop is open: ")[2].split()[0]
+    url = address(said)
+    assert f"assistant {url}ai/\n" in said
     status, page = get(url)
     assert status == 200
     assert "Larkfield" in page
@@ -79,6 +107,24 @@ def test_serves_until_it_is_stopped(demo, stop):
     assert (process.returncode, err) == (0, "")
     assert "Stopped." in out
     assert time.monotonic() - begin < 60
+
+
+def test_open_stream_does_not_keep_it_from_stopping(demo):
+    process = demo("--port", "0", RETINUE_OFFLINE_LATENCY="0")
+    browser = Browser(address(read_until(process, "Ctrl-C")))
+    browser.get("accounts/login/")
+    browser.post("accounts/login/", username=STAFF.email, password=STAFF.password)
+    browser.get("products/")
+    prompt = "Set the price of heron-floor-lamp to 249.00"
+    asked = json.load(browser.post("ai/ask/", prompt=prompt, agent="catalogue_helper"))
+    stream = browser.get(asked["events"])
+    while b'"status":"waiting"' not in stream.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("Stopped.\n")
+    assert b"event: final" not in stream.read()  # and it ended, though the run did not
 
 
 def test_taken_port_is_one_sentence(demo):

@@ -46,7 +46,7 @@ def test_search_products(lamp, query):
             "category": "Lamps",
             "price": "268.00",
             "availability": "In stock",
-            "page": "/products/heron-floor-lamp/",
+            "page": "[See it](/products/heron-floor-lamp/)",
         }
     ]
 

@@ -56,6 +56,7 @@ def test_empty_shop_names_the_command(client):
 def test_shows_the_agents_and_how_to_run_them(client):
     response = client.get("/")
     assert [(card.name, card.tools) for card in response.context["agents"]] == [
+        ("assistant", []),
         ("catalogue_helper", ["search_products", "get_product", "low_stock", "set_stock", "set_price"]),
         ("content_analyzer", ["get_reviews"]),
         ("shop_guide", ["search_products", "get_product", "list_stocked_products", "summarise_reviews"]),

@@ -15,6 +15,8 @@ from apps.products.models import Category, Product, Review
 from apps.users.demo import CUSTOMER, STAFF
 from apps.users.models import User
 from retinue.budgets.models import Budget
+from retinue.executions.models import AgentExecution
+from retinue.sessions.models import AISession
 
 pytestmark = pytest.mark.django_db
 MODELS = (Category, Product, Review, User)
@@ -36,7 +38,7 @@ def counts():
 
 
 def test_twice_makes_the_same_as_once():
-    assert "Made 13 categories, 40 products, 150 reviews, 2 logins, 2 budgets." in seed()
+    assert "Made 13 categories, 40 products, 150 reviews, 2 logins, 2 budgets, 0 conversations." in seed()
     assert counts() == [13, 40, 150, 2]
     assert "All demonstration data is there already." in seed()
     assert counts() == [13, 40, 150, 2]
@@ -48,7 +50,7 @@ def test_makes_only_what_is_missing_and_changes_nothing():
     product.price = Decimal("1.00")
     product.save()
     Product.objects.get(slug="fell-tent").delete()
-    assert "Made 0 categories, 1 products, 4 reviews, 0 logins, 0 budgets." in seed()
+    assert "Made 0 categories, 1 products, 4 reviews, 0 logins, 0 budgets, 0 conversations." in seed()
     assert counts() == [13, 40, 150, 2]
     product.refresh_from_db()
     assert product.price == Decimal("1.00")
@@ -104,6 +106,23 @@ def test_public_passwords_are_not_made_without_debug():
     call_command("seed_demo", stdout=out)
     assert "No logins were made, since DEBUG is off" in out.getvalue()
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_conversations_are_of_the_customer_and_made_once(settings):
+    settings.RETINUE = {**settings.RETINUE, "OFFLINE_LATENCY": 600, "MODEL": "openai:none"}  # neither is used
+    assert "2 conversations." in seed(conversations=True)
+    ada = User.objects.get(email=CUSTOMER.email)
+    asked = AgentExecution.objects.order_by("created_at")
+    assert [(run.session.title, run.status, run.user) for run in asked] == [
+        ("Which lamps do you have?", "completed", ada),
+        ("Which lamps do you have?", "completed", ada),
+        ("Which chairs are in stock?", "completed", ada),
+    ]
+    assert "Heron Floor Lamp" in asked[1].answer
+    assert "All demonstration data is there already." in seed(conversations=True)
+    AISession.objects.all().delete()
+    assert "All demonstration data is there already." in seed(conversations=True)
 
 
 def test_progress_is_shown_on_a_terminal_only():

@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    UserPromptPart,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
@@ -131,4 +138,30 @@ def die(ctx: Ctx) -> str:
 # Its answers are cached where the workers' RETINUE["CACHE"] says.
 asker = DjangoAgent("asker", permission=AUTHENTICATED, model=FunctionModel(_answer), cache=300)
 
-AGENTS: list[Any] = [subject, asker]
+
+async def _reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """Look first, then say what was asked; what it was given is witnessed."""
+    execution = messages[-1].run_id
+    given = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
+    witness.note("given", execution=execution, messages=given)
+    if not isinstance(messages[-1].parts[-1], UserPromptPart):
+        return ModelResponse(parts=[TextPart(f"re: {_prompts(messages)[-1]}")])
+    while not (Gates(witness.folder()).is_open("talk") or Gates(witness.folder()).is_open(_prompts(messages)[-1])):
+        await asyncio.sleep(0.01)
+    return ModelResponse(parts=[ToolCallPart("peek", {}, f"c{len(messages)}")])
+
+
+def _prompts(messages: list[ModelMessage]) -> list[Any]:
+    return [p.content for message in messages for p in message.parts if isinstance(p, UserPromptPart)]
+
+
+talker = DjangoAgent("talker", permission=AUTHENTICATED, model=FunctionModel(_reply))
+
+
+@talker.tool(effects="none")
+def peek(ctx: Ctx) -> str:
+    """Look."""
+    return "seen"
+
+
+AGENTS: list[Any] = [subject, asker, talker]

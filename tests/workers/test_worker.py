@@ -16,12 +16,16 @@ from retinue.agents.registry import registered
 from retinue.approvals.models import Approval
 from retinue.budgets.accounts import hold
 from retinue.budgets.models import Budget, Hold
-from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
 from retinue.executions.models import Worker as WorkerRow
 from retinue.runtime import points
 from retinue.runtime.loop.engine import get_engine
+from retinue.sessions.lifecycle import start_session
+from retinue.sessions.models import AISession
+from retinue.types import Principal
 from retinue.workers import records
 from retinue.workers import worker as workers
+from retinue.workers.sweep import has_queued, tidy
 from retinue.workers.worker import Worker
 from tests.scripted import call, prompt_of, scripted
 from tests.shop.models import Note
@@ -499,3 +503,64 @@ def test_holds_that_were_forgotten_are_given_back(user):
             until(lambda: budget.available == 5)
         wanted.settle(2)
     assert (budget.spent, budget.available) == (2, 8)
+
+
+# --- tidying up
+
+
+def streamed_long_ago(agent, user):
+    """An execution that ended long ago, with an event."""
+    execution = agent.enqueue("old", user=user)
+    execution.cancel()
+    long_ago = timezone.now() - timedelta(days=31)
+    AgentExecution.objects.filter(pk=execution.pk).update(completed_at=long_ago, stream=True)
+    ExecutionEvent.objects.filter(execution=execution).delete()
+    ExecutionEvent.objects.create(execution=execution, epoch=1, seq=1, kind="final", data=b"{}")
+
+
+def test_worker_closes_idle_sessions_and_forgets_old_events(user):
+    agent = echo()
+    with registered(agent):
+        idle, fresh = (start_session(Principal.of(user), "echo") for _ in range(2))
+        AISession.objects.filter(pk=idle.pk).update(updated_at=timezone.now() - timedelta(days=8))
+        streamed_long_ago(agent, user)
+    with working(agent):
+        until(lambda: set(AISession.objects.active()) == {fresh} and not ExecutionEvent.objects.exists())
+
+
+def test_worker_goes_on_where_tidying_up_fails(user, caplog):
+    agent = echo()
+    with registered(agent):
+        streamed_long_ago(agent, user)
+        idle = start_session(Principal.of(user), "echo")
+        AISession.objects.update(updated_at=timezone.now() - timedelta(days=8))
+
+    def refuse(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and "retinue_aisession" in sql:
+            raise ValueError("no")
+        return execute(sql, params, many, context)
+
+    with connections["default"].execute_wrapper(refuse):
+        tidy("default")
+    idle.refresh_from_db()
+    assert (idle.is_active, ExecutionEvent.objects.exists()) == (True, False)
+    assert [record.getMessage() for record in caplog.records if record.name == "retinue.worker"] == [
+        "A worker could not tidy up; it tries again later."
+    ]
+
+
+def test_idle_worker_writes_nothing_for_a_session_that_waits(user):
+    """A message whose turn may come in hours costs no more than one cheap read."""
+    agent = echo()
+    with registered(agent):
+        session = start_session(Principal.of(user), "echo")
+        for prompt in ("waits for a person", "waits for its turn"):
+            agent.enqueue(prompt, user=user, session=session)
+        AgentExecution.objects.filter(input_prompt="waits for a person").update(
+            status="waiting", started_at=timezone.now()
+        )
+    assert not has_queued("default", (), ("echo",))
+    AgentExecution.objects.filter(status="waiting").get().cancel()
+    assert has_queued("default", (), ("echo",))
+    with working(agent):
+        until(completed(1))

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from retinue.budgets.units import Unit
 from retinue.errors import InvalidInput
 from retinue.executions.states import Rating, Status
+from retinue.runtime.journal.payload import storable
 from retinue.sessions.models import TITLE_LENGTH, Policy
 
 LONGEST_PROMPT = 2000
@@ -31,7 +32,7 @@ class TextField(forms.CharField):
     def to_python(self, value: Any) -> str:
         if value is not None and not isinstance(value, str):
             raise forms.ValidationError(_("“%(name)s” is a text.") % {"name": self.label})
-        return super().to_python((value or "").replace("\r\n", "\n"))
+        return super().to_python((value or "").replace("\r\n", "\n")) or ""
 
 
 class PromptField(TextField):
@@ -161,12 +162,16 @@ class TitleForm(forms.Form):
     )
 
 
+class JSONValueField(forms.JSONField):
+    """A JSON value; that of an empty object or list is one, too."""
+
+    empty_values = [None, ""]
+
+
 class SessionForm(forms.Form):
     """A conversation that is begun before its first message."""
 
-    context = forms.JSONField(
-        required=False, error_messages={"invalid": gettext_lazy("The context is a JSON object.")}
-    )
+    context = JSONValueField(required=False, error_messages={"invalid": gettext_lazy("The context is a JSON object.")})
 
     def clean_context(self) -> dict[str, Any]:
         context: Any = self.cleaned_data["context"]
@@ -174,7 +179,7 @@ class SessionForm(forms.Form):
             return {}
         if not isinstance(context, dict):
             raise forms.ValidationError(_("The context is a JSON object."))
-        return context
+        return storable(context)  # type: ignore[no-any-return]
 
 
 class DecisionForm(forms.Form):
@@ -189,9 +194,7 @@ class DecisionForm(forms.Form):
         ),
     )
     note = TextField(label="note", required=False)
-    arguments = forms.JSONField(
-        required=False, error_messages={"invalid": gettext_lazy("Arguments are a JSON object.")}
-    )
+    arguments = JSONValueField(required=False, error_messages={"invalid": gettext_lazy("Arguments are a JSON object.")})
 
 
 class HistoryForm(forms.Form):
@@ -215,5 +218,3 @@ def checked(form: forms.Form) -> dict[str, Any]:
     if form.is_valid():
         return form.cleaned_data
     raise InvalidInput(str(next(iter(form.errors.values()))[0]))
-
-

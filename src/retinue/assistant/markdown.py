@@ -41,12 +41,11 @@ BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 HEADINGS_BELOW = 2  # a page has an h1, a turn may have an h2
 DIRECTED = {"paragraph_open", "heading_open", "list_item_open", "blockquote_open", "th_open", "td_open"}
 LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
-LINK = re.compile(r"(?:https?:|mailto:|/|#)", re.IGNORECASE)
+LINK = re.compile(r"(?:https?:|mailto:|/)", re.IGNORECASE)
 
 CLEANER = nh3.Cleaner(
-    tags=set(
-        "a blockquote br code del div em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split()
-    ),
+    tags={"a", "blockquote", "br", "code", "div", "em", "hr", "li", "ol", "p", "pre", "s", "span", "strong", "ul"}
+    | {"h3", "h4", "h5", "h6", "table", "tbody", "td", "th", "thead", "tr"},
     clean_content_tags={"script", "style"},
     attributes={
         "*": {"dir"},
@@ -60,6 +59,7 @@ CLEANER = nh3.Cleaner(
         "th": {"align"},
     },
     url_schemes={"http", "https", "mailto"},
+    url_relative=lambda url: url if url.startswith("/") else None,
     link_rel="noopener noreferrer nofollow",
     set_tag_attribute_values={"a": {"target": "_blank"}},
 )
@@ -88,7 +88,7 @@ def plain(text: str) -> SafeString:
 
 
 def visible(text: str) -> str:
-    """The text in the order that it has, and in characters that exist: no bidirectional controls, no lone surrogates."""
+    """The text in the order that it has, and in characters that exist: no bidi controls, no lone surrogates."""
     return BIDI_CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -143,7 +143,7 @@ def _coloured(code: str, language: str) -> str:
         except ClassNotFound:
             pass
         else:
-            return highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="rt-c-"))
+            return str(highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="rt-c-")))
     return escape(code)
 
 

@@ -92,6 +92,10 @@ class Parts:
         """Everything from that request on."""
         self.list = [part for part in self.list if part.step < step]
 
+    def forget_unanswered(self) -> None:
+        """Calls that nothing came of."""
+        self.list = [part for part in self.list if not isinstance(part, ToolCall) or part.outcome]
+
     def answer(self, text: str) -> None:
         """What the last request said, as it is kept with the execution."""
         step = max((part.step for part in self.list), default=0)
@@ -104,9 +108,7 @@ class Parts:
             call = next((c for c in self.calls() if _is_about(approval, c)), None)
             if call is None and approval.status == Approval.Status.PENDING:
                 step = max((part.step for part in self.list), default=0)
-                call = ToolCall(
-                    step=step, call_id="", name=approval.tool_name, arguments=pretty(approval.arguments)
-                )
+                call = ToolCall(step=step, call_id="", name=approval.tool_name, arguments=pretty(approval.arguments))
                 self.list.append(call)
             if call is not None:
                 call.approval = approval
@@ -117,10 +119,13 @@ class Parts:
 
 
 def parts_of_events(events: Iterable[Event]) -> Parts:
-    """The parts that events amount to."""
+    """The parts that events amount to; what a site redacted beyond reading is left out."""
     parts = Parts()
     for event in events:
-        data = event.content
+        try:
+            data = event.content
+        except ValueError:
+            continue
         match event.kind:
             case EventKind.TEXT:
                 parts.say(Text, data["step"], data["text"], data["offset"])

@@ -51,7 +51,7 @@ class Turn:
 
     @property
     def id(self) -> UUID:
-        return self.execution.pk  # type: ignore[no-any-return]
+        return self.execution.pk
 
     @property
     def prompt(self) -> str:
@@ -223,7 +223,9 @@ class _Content:
         told = [row.pk for row in rows if row.stream and row.status != Status.COMPLETED]
         self._events: dict[UUID, list[Event]] = defaultdict(list)
         events = ExecutionEvent.objects.using(alias).filter(execution__in=ids)
-        for event in events.filter(Q(execution__in=told) | Q(kind=EventKind.STATE)).order_by("execution", "epoch", "seq"):
+        for event in events.filter(Q(execution__in=told) | Q(kind=EventKind.STATE)).order_by(
+            "execution", "epoch", "seq"
+        ):
             self._events[event.execution_id].append(to_event(event))
         self._told = {pk for pk in told if self._events.get(pk)}
         self._steps: dict[UUID, list[ExecutionStep]] = defaultdict(list)
@@ -231,7 +233,11 @@ class _Content:
         for step in steps.filter(kind__in=[StepKind.MODEL, StepKind.TOOL]).order_by("pk"):
             self._steps[step.execution_id].append(step)
         self._approvals: dict[UUID, list[Approval]] = defaultdict(list)
-        asked = Approval.objects.using(alias).filter(execution__root__in=ids).select_related("execution__root")
+        asked = (
+            Approval.objects.using(alias)
+            .filter(execution__root__in=ids)
+            .select_related("execution__root", "decided_by")
+        )
         for approval in asked.order_by("created_at"):
             self._approvals[approval.execution.root_id].append(approval)
 
@@ -240,8 +246,7 @@ class _Content:
         parts = parts_of_events(self._events[row.pk]) if told else parts_of_steps(self._steps[row.pk])
         if row.status == Status.COMPLETED:
             if not isinstance(row.output_data, str):
-                # A structured output comes as a call of no tool.
-                parts.list = [part for part in parts.list if part.kind != "tool_call" or part.outcome]
+                parts.forget_unanswered()  # a structured output comes as a call of no tool
             parts.answer(_written(row.output_data))
         parts.ask(self._approvals[row.pk], user)
         return parts

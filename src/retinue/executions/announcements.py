@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,10 @@ logger = logging.getLogger("retinue.events")
 
 CHANNEL = "retinue_events"
 """PostgreSQL's and Redis's channel. What is said there is an execution's id."""
+PAUSE = 2.0
+"""How long a Redis server that did not answer is left alone."""
+
+_away_until: dict[str, float] = {}
 
 
 def redis_url() -> str | None:
@@ -44,11 +49,15 @@ def announce(alias: str, execution_ids: Iterable[UUID]) -> None:
 def _publish(url: str, ids: list[UUID]) -> None:
     import redis
 
+    if time.monotonic() < _away_until.get(url, 0.0):
+        return  # the journal does not wait for a server that is away
     try:
-        client = _client(url)
-        for pk in ids:
-            client.publish(CHANNEL, str(pk))
+        with _client(url).pipeline(transaction=False) as pipeline:
+            for pk in ids:
+                pipeline.publish(CHANNEL, str(pk))
+            pipeline.execute()
     except redis.RedisError as error:
+        _away_until[url] = time.monotonic() + PAUSE
         logger.warning(
             "Redis was not told of new events (%s): watchers find them a little later.", type(error).__name__
         )
@@ -57,5 +66,9 @@ def _publish(url: str, ids: list[UUID]) -> None:
 @lru_cache(maxsize=2)
 def _client(url: str) -> Any:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    # One more try, on a new connection: the server may have closed the old one.
+    retry = Retry(NoBackoff(), 1)
+    return redis.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=retry)

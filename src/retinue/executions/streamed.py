@@ -23,8 +23,9 @@ class Streamed:
     """Characters of each kind of text that each model request has given."""
     steps: set[int] = field(default_factory=set)
     """Model requests that anything was told of."""
-    calls: set[str] = field(default_factory=set)
-    results: set[str] = field(default_factory=set)
+    calls: set[tuple[int, str]] = field(default_factory=set)
+    """Tool calls, by their model request and their id: providers may give an id again in a later answer."""
+    results: set[tuple[int, str]] = field(default_factory=set)
     waited: bool = False
     """The last that was told is that it waits."""
 
@@ -38,9 +39,9 @@ class Streamed:
                 self.lengths[event.kind, data["step"]] = data["offset"] + len(data["text"])
             case EventKind.TOOL_CALL:
                 self.steps.add(data["step"])
-                self.calls.add(data["call_id"])
+                self.calls.add((data["step"], data["call_id"]))
             case EventKind.TOOL_RESULT:
-                self.results.add(data["call_id"])
+                self.results.add(self._latest_call(data["call_id"]))
             case EventKind.RESET:
                 self.forget(data["step"])
 
@@ -48,6 +49,11 @@ class Streamed:
         """The answers from this model request on are void."""
         self.lengths = {place: length for place, length in self.lengths.items() if place[1] < step}
         self.steps = {told for told in self.steps if told < step}
+        self.calls = {call for call in self.calls if call[0] < step}
+        self.results = {call for call in self.results if call[0] < step}
+
+    def _latest_call(self, call_id: str) -> tuple[int, str]:
+        return max((call for call in self.calls if call[1] == call_id), default=(0, call_id))
 
     def next_id(self) -> EventId:
         self.seq += 1

@@ -51,8 +51,13 @@ async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResp
         return refusal(501, "format_missing", sentence)
     # On a thread of the engine's: its connection is there already, and the request needs none of its own.
     answer = await get_engine().bridge.call(_look_up, request, execution_id, form, after)
-    if isinstance(answer, HttpResponse):
-        return answer
+    match answer:
+        case 401:
+            return refusal(401, "not_authenticated", _("Log in to see this."))
+        case 404:
+            return refusal(404, "not_found", _("There is no such run."))
+        case int():
+            return HttpResponse(status=answer)
     # AG-UI's clients know a connection as a whole: it is made from the beginning, whatever they have.
     frames = _frames(execution_id, answer, after if form == sse.FORMAT else None)
     return StreamingHttpResponse(
@@ -77,16 +82,16 @@ def _has_ag_ui() -> bool:
     return True
 
 
-def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId | None) -> Encode | HttpResponse:
-    """What makes the stream's frames; or what is answered in its place."""
+def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId | None) -> Encode | int:
+    """What makes the stream's frames; or the status of what is answered in its place."""
     alias, principal = get_settings().database, request_principal(request)
     if principal is None:
-        return refusal(401, "not_authenticated", _("Log in to see this."))
+        return 401
     execution = AgentExecution.objects.using(alias).roots().filter(pk=execution_id).first()
     if execution is None or not (execution.principal == principal or request.user.has_perm(PERMISSION)):
-        return refusal(404, "not_found", _("There is no such run."))
+        return 404
     if after is not None and _has_end(alias, execution_id, after):
-        return HttpResponse(status=204)
+        return 204
     if form == sse.FORMAT:
         return sse.encode
     from retinue.http.ag_ui.translator import Translator, conversation_before

@@ -103,6 +103,14 @@ def candidates(model: Model) -> list[Model]:
     return [model]
 
 
+def message_tokens(messages: Iterable[ModelMessage]) -> int:
+    """The most tokens that these messages can be; a picture counts as for most models."""
+    asked = _Asked(None)
+    for message in messages:
+        asked.add_parts(message)
+    return asked.tokens - REQUEST_TOKENS + asked.images * IMAGE_TOKENS
+
+
 def _bound(model: Model, asked: _Asked, settings: ModelSettings | None, parameters: ModelRequestParameters) -> Bound:
     tokens = asked.tokens + asked.images * _image_tokens(model.model_name)
     longest = (settings or {}).get("max_tokens") or (model.settings or {}).get("max_tokens")
@@ -154,9 +162,7 @@ class _Asked:
         for message in messages:
             if isinstance(message, ModelRequest):
                 instructions = message.instructions
-            for part in message.parts:
-                self.tokens += PART_TOKENS
-                self._add_part(part)
+            self.add_parts(message)
         if parameters.instruction_parts is not None:
             for instruction in parameters.instruction_parts:
                 self.tokens += PART_TOKENS + most_tokens(instruction.content)
@@ -173,6 +179,11 @@ class _Asked:
             # Sent as a schema, or written into the instructions with a few words around it.
             self.tokens += 2 * PART_TOKENS + _schema_tokens(output.json_schema)
             self._add_value([output.name, output.description, parameters.prompted_output_instructions])
+
+    def add_parts(self, message: ModelMessage) -> None:
+        for part in message.parts:
+            self.tokens += PART_TOKENS
+            self._add_part(part)
 
     def _add_part(self, part: Any) -> None:
         match part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -11,10 +12,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from retinue.conf import get_settings
+from retinue.executions.events import prune_events
 from retinue.executions.lifecycle import fail
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.runtime.journal.claim import Claim
+from retinue.sessions.lifecycle import deactivate_idle
+
+logger = logging.getLogger("retinue.worker")
 
 
 TABLE = AgentExecution._meta.db_table
@@ -49,6 +54,16 @@ def has_starving(alias: str, queues: Sequence[str], agents: Sequence[str], secon
     then = timezone.now() - timedelta(seconds=seconds)
     alone = (Claim(queues=queues, agents=agents, alone=True, expired=expired) for expired in (True, False))
     return any(claim.candidates(alias, then).filter(created_at__lt=then).exists() for claim in alone)
+
+
+def tidy(alias: str) -> None:
+    """What is to be done about hourly, by whichever worker: nothing goes wrong where it is done late, or not."""
+    before = timezone.now() - timedelta(days=get_settings().event_days)
+    for job in (deactivate_idle, lambda alias: prune_events(alias, before)):
+        try:
+            job(alias)
+        except Exception:  # a worker has more to do
+            logger.exception("A worker could not tidy up; it tries again later.")
 
 
 def fail_hopeless(alias: str, mine: Callable[[], Collection[UUID]] = list) -> int:

@@ -28,13 +28,15 @@ from retinue.runtime.journal.statements import Ending
 from retinue.runtime.loop.engine import Engine, get_engine
 from retinue.runtime.run import Run
 from retinue.workers.records import WorkerRecord
-from retinue.workers.sweep import fail_hopeless, has_queued, has_starving
+from retinue.workers.sweep import fail_hopeless, has_queued, has_starving, tidy
 
 logger = logging.getLogger("retinue.worker")
 
 SWEEP_SECONDS = 1.0
 HOLD_SWEEP_SECONDS = 60.0
 """How often a worker looks for holds that the site's own code forgot."""
+TIDY_SECONDS = 3600.0
+"""How often a worker closes idle sessions and forgets old events."""
 STARVING_SECONDS = 30.0
 """How long an execution that is to run alone waits for an idle worker before workers make room for it."""
 LOOK_SECONDS = 5.0
@@ -63,6 +65,8 @@ class Worker:
         self._stopping = False
         self._away = False
         self._released = -HOLD_SWEEP_SECONDS
+        self._tidied = -TIDY_SECONDS
+        self._tidying: asyncio.Task[Any] | None = None
         self._wake: asyncio.Event | None = None
         self._tasks: dict[asyncio.Task[Any], UUID] = {}
         self._alone: asyncio.Task[Any] | None = None
@@ -148,6 +152,10 @@ class Worker:
         if time.monotonic() - self._released >= HOLD_SWEEP_SECONDS:
             self._released = time.monotonic()
             await self._keep(release_expired, self._engine.alias)
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            # Beside the work: there may be much to forget.
+            self._tidying = asyncio.get_running_loop().create_task(self._engine.bridge.call(tidy, self._engine.alias))
         claimed, agents = 0, self._served
         if not agents:
             return 0

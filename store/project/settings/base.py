@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "retinue",
+    "retinue.assistant",
     "apps.core",
     "apps.users",
     "apps.products",
@@ -122,6 +123,7 @@ RETINUE = {
     "MODEL": env.str("RETINUE_MODEL", default="offline:default"),
     # The offline model costs nothing. With a price, in dollars for a million tokens, budgets have something to show.
     "PRICES": {"offline:default": {"input": "3", "output": "15"}},
+    "ASSISTANT": "shop_guide",
     "GUEST_AGENTS": ["shop_guide"],
     # A question takes about two requests to the model. What all of them cost together has a limit, too: `seed_demo`.
     "DEFAULT_BUDGETS": [

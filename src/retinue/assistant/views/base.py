@@ -7,13 +7,12 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
-from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -21,14 +20,12 @@ from django.http import (
     HttpResponseBase,
     HttpResponseNotAllowed,
     JsonResponse,
-    QueryDict,
 )
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from retinue.conf import get_settings
 from retinue.errors import InvalidInput, RetinueError
 from retinue.http.errors import error_response, refusal, sentence_of, status_of
 from retinue.http.principal import request_principal
@@ -55,7 +52,7 @@ def view(
                 try:
                     principal = await sync_to_async(admit)(request)
                     return await function(request, principal, **place)  # type: ignore[no-any-return]
-                except Refusal as refused:
+                except Answered as refused:
                     return refused.response
                 except REFUSED as error:
                     return await sync_to_async(refuse)(request, error, is_json(request), key)
@@ -66,7 +63,7 @@ def view(
             def outer(request: HttpRequest, **place: Any) -> HttpResponseBase:
                 try:
                     return function(request, admit(request), **place)  # type: ignore[no-any-return]
-                except Refusal as refused:
+                except Answered as refused:
                     return refused.response
                 except REFUSED as error:
                     return refuse(request, error, is_json(request), key)
@@ -76,29 +73,34 @@ def view(
 
         def admit(request: HttpRequest) -> Principal | None:
             if request.method not in methods:
-                raise Refusal(HttpResponseNotAllowed(methods))
+                raise Answered(HttpResponseNotAllowed(methods))
             principal = request_principal(request)
             if principal is None and not strangers:
-                raise Refusal(log_in(request, is_json(request), key))
+                raise Answered(log_in(request, is_json(request), key))
             if principal is not None and not principal.is_user and not (guests or strangers):
-                raise Refusal(log_in(request, is_json(request), key))
+                raise Answered(log_in(request, is_json(request), key))
             return principal
 
-        for alias in {"default", get_settings().database} if iscoroutinefunction(function) else ():
-            transaction.non_atomic_requests(using=alias)(outer)  # Django has no transactions around async views
-        return outer
+        return detached(outer) if iscoroutinefunction(function) else outer
 
     return decorate
 
 
-class Refusal(Exception):
-    """Answered before the view itself had a say."""
+def detached(outer: Callable[..., Any]) -> Callable[..., Any]:
+    """Django has no transactions around async views: it must know that this one wants none."""
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(outer)
+    return outer
+
+
+class Answered(Exception):
+    """There is an answer already."""
 
     def __init__(self, response: HttpResponseBase) -> None:
         self.response = response
 
 
-def log_in(request: HttpRequest, as_json: bool, key: str) -> HttpResponseBase:
+def log_in(request: HttpRequest, as_json: bool, key: str = "detail") -> HttpResponseBase:
     """Have somebody log in: a page is shown again after that, a form is not sent again."""
     if as_json:
         return refusal(401, "not_authenticated", _("You are not logged in."), key)
@@ -129,12 +131,17 @@ def given(request: HttpRequest) -> Any:
     if request.content_type != JSON:
         return request.POST
     try:
-        data = json.loads(request.body)
-    except ValueError:
+        data = json.loads(request.body, parse_constant=_refuse_constant)
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no character
+    except (ValueError, RecursionError):
         raise InvalidInput(_("The body is not JSON.")) from None
     if not isinstance(data, dict):
         raise InvalidInput(_("The body is not a JSON object."))
     return data
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON.")
 
 
 def done(request: HttpRequest, fallback: str, data: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -146,17 +153,7 @@ def done(request: HttpRequest, fallback: str, data: dict[str, Any], status: int 
 
 def way_back(request: HttpRequest, fallback: str = "") -> str:
     """Where a form goes back to: the page that it names as `next`, the given one, or the one that it came from."""
-    data = request.POST if isinstance(request.POST, QueryDict) else {}
-    for url in (str(data.get("next", "")), fallback, _path(request.headers.get("Referer", ""))):
+    for url in (request.POST.get("next"), fallback, request.headers.get("Referer")):
         if url and url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
             return url
     return reverse("ai_assistant:dashboard")
-
-
-def _path(url: str) -> str:
-    """An address of this site without its host: behind a proxy hosts may differ."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return parts._replace(scheme="", netloc="").geturl()

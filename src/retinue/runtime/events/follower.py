@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError
-from django.db.models import Max
+from django.db import DatabaseError, InterfaceError, connections
+from pydantic_core import to_json
 
-from retinue.executions.events import Event, final_event, to_event
+from retinue.executions.events import Event, EventId, final_event, to_event
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import FINAL, EventKind
 from retinue.runtime.events.listeners import Listener, listener_for
@@ -30,6 +30,7 @@ SAFETY_SECONDS = 2.0
 """Between two looks where somebody does."""
 STATE_SECONDS = 1.0
 """How often it looks for runs that ended without a word."""
+BEGINNING = EventId(0, 0)
 
 
 class Follower:
@@ -39,8 +40,8 @@ class Follower:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._cursors: dict[UUID, int] = {}
-        """The newest row that is known of each."""
+        self._cursors: dict[UUID, EventId] = {}
+        """Up to which event each is known."""
         self._awake: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._listener: Listener | None = None
@@ -48,17 +49,14 @@ class Follower:
 
     async def follow(self, execution_id: UUID) -> None:
         """Tell the hub of what is stored from now on."""
-        if execution_id in self._cursors:
-            return
-        self._cursors[execution_id] = 0  # a second newcomer does not wait
-        newest = await self._read(newest_row, execution_id)
-        if self._cursors.get(execution_id) == 0 and newest:
-            self._cursors[execution_id] = newest
+        if execution_id not in self._cursors:
+            newest = await self._read(newest_id, execution_id)
+            self._cursors.setdefault(execution_id, newest or BEGINNING)
         self._start()
 
-    def take_over(self, execution_id: UUID) -> None:
-        """The run has left this process: those who watch know all that it stored here, or will see it twice."""
-        self._cursors.setdefault(execution_id, 0)
+    def take_over(self, execution_id: UUID, last: EventId | None) -> None:
+        """The run has left this process: those who watch know all that was stored, up to this."""
+        self._cursors.setdefault(execution_id, last or BEGINNING)
         self._start()
 
     def leave(self, execution_id: UUID) -> None:
@@ -70,10 +68,11 @@ class Follower:
             self._awake.set()
 
     def close(self) -> None:
-        """Any thread may call it."""
-        if self._listener is not None:
-            self._listener.stop()
-            self._listener = None
+        """Any thread but the loop's may call it. Waits until the listener's connection is closed."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
+            listener.join(timeout=5)
 
     def _start(self) -> None:
         if self._awake is None:
@@ -106,8 +105,8 @@ class Follower:
         events = await self._read(new_events, dict(self._cursors)) or {}
         for execution_id, found in events.items():
             if execution_id in self._cursors:
-                self._cursors[execution_id] = found[-1][0]
-                self.hub.publish(execution_id, [event for _, event in found])
+                self._cursors[execution_id] = found[-1].id or BEGINNING
+                self.hub.publish(execution_id, found)
         if time.monotonic() - self._looked >= STATE_SECONDS:
             self._looked = time.monotonic()
             for execution_id, last in (await self._read(silent_ends, list(self._cursors)) or {}).items():
@@ -124,22 +123,38 @@ class Follower:
             return None
 
 
-def newest_row(alias: str, execution_id: UUID) -> int:
-    found = ExecutionEvent.objects.using(alias).filter(execution=execution_id).aggregate(newest=Max("pk"))
-    return found["newest"] or 0
+def newest_id(alias: str, execution_id: UUID) -> EventId | None:
+    events = ExecutionEvent.objects.using(alias).filter(execution=execution_id)
+    found = events.order_by("-epoch", "-seq").values_list("epoch", "seq").first()
+    return None if found is None else EventId(*found)
 
 
-def new_events(alias: str, cursors: dict[UUID, int]) -> dict[UUID, list[tuple[int, Event]]]:
-    """What is stored of these executions after these rows. One query for all of them.
+EVENTS = ExecutionEvent._meta.db_table
+# Each execution has a place of its own from where on: one look into the index for each, in one query.
+_NEW_POSTGRESQL = (
+    "SELECT e.* FROM json_to_recordset(%s::json) AS c(id uuid, epoch int, seq int) "  # noqa: S608 (a name of our own)
+    f"CROSS JOIN LATERAL (SELECT * FROM {EVENTS} WHERE execution_id = c.id AND (epoch, seq) > (c.epoch, c.seq) "
+    "ORDER BY epoch, seq) e"
+)
+_NEW_SQLITE = (
+    f"SELECT e.* FROM json_each(%s) c CROSS JOIN {EVENTS} e "  # noqa: S608 (likewise)
+    "ON e.execution_id = json_extract(c.value, '$.id') "
+    "AND (e.epoch, e.seq) > (json_extract(c.value, '$.epoch'), json_extract(c.value, '$.seq')) "
+    "ORDER BY e.epoch, e.seq"
+)
 
-    The rows of one execution are committed in the order of their keys: only who has its lease writes them.
+
+def new_events(alias: str, cursors: dict[UUID, EventId]) -> dict[UUID, list[Event]]:
+    """What is stored of these executions after these places. One query for all of them.
+
+    The events of one execution are committed in their order: only who has its lease writes them.
     """
-    found: dict[UUID, list[tuple[int, Event]]] = {}
+    found: dict[UUID, list[Event]] = {}
     if cursors:
-        rows = ExecutionEvent.objects.using(alias).filter(execution__in=list(cursors), pk__gt=min(cursors.values()))
-        for row in rows.order_by("pk").iterator(chunk_size=500):
-            if row.pk > cursors[row.execution_id]:
-                found.setdefault(row.execution_id, []).append((row.pk, to_event(row)))
+        places = to_json([{"id": pk.hex, "epoch": at.epoch, "seq": at.seq} for pk, at in cursors.items()]).decode()
+        statement = _NEW_POSTGRESQL if connections[alias].vendor == "postgresql" else _NEW_SQLITE
+        for row in ExecutionEvent.objects.using(alias).raw(statement, [places]):
+            found.setdefault(row.execution_id, []).append(to_event(row))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,21 +19,30 @@ MOST_WAITING = 2000
 """How many events may wait for a slow watcher; then he starts again from the stored ones."""
 
 
+class Missed:
+    """Something was stored that a watcher was not told: he is to read on from where he stands."""
+
+
+MISSED = Missed()
+Told = Event | Missed | None
+"""None: there is nothing to come."""
+
+
 class Subscriber:
     """A watcher's inbox, on the loop that he waits in."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.inbox: asyncio.Queue[Event | None] = asyncio.Queue()
-        self.lagged = False
+        self.inbox: asyncio.Queue[Told] = asyncio.Queue()
 
-    def deliver(self, events: Sequence[Event | None]) -> None:
+    def deliver(self, told: Sequence[Told]) -> None:
         """Called on the watcher's loop."""
-        if self.lagged or self.inbox.qsize() + len(events) > MOST_WAITING:
-            self.lagged = True
-            self.inbox = asyncio.Queue() if self.inbox.qsize() else self.inbox
-        for event in events:
-            self.inbox.put_nowait(event)
+        if self.inbox.qsize() + len(told) > MOST_WAITING:
+            while not self.inbox.empty():
+                self.inbox.get_nowait()
+            told = [MISSED]
+        for each in told:
+            self.inbox.put_nowait(each)
 
 
 class Channel:
@@ -59,10 +68,14 @@ class Hub:
         channel.subscribers.add(subscriber)
         if channel.recorder is None:
             await self._follower.follow(execution_id)
+            now = self._channels.get(execution_id)
+            if now is None or now.recorder is not None:  # he left, or the run came here
+                self._follower.leave(execution_id)
         elif (unstored := channel.recorder.unstored()) is not None:
             send([subscriber], [unstored])
 
-    def unsubscribe(self, execution_id: UUID, subscriber: Subscriber) -> None:
+    async def unsubscribe(self, execution_id: UUID, subscriber: Subscriber) -> None:
+        """He left. To be submitted like `subscribe`, so that it cannot come before that."""
         channel = self._channels.get(execution_id)
         if channel is not None:
             channel.subscribers.discard(subscriber)
@@ -70,8 +83,11 @@ class Hub:
 
     def open(self, execution_id: UUID, recorder: Recorder) -> None:
         """The run is in this process from now on."""
-        self._channels[execution_id].recorder = recorder
+        channel = self._channels[execution_id]
+        channel.recorder = recorder
         self._follower.leave(execution_id)
+        if recorder.goes_on:  # the follower may not have found yet what was stored last
+            send(channel.subscribers, [MISSED])
 
     def close(self, execution_id: UUID, recorder: Recorder) -> None:
         """The run is not in this process any more: who watches it is told by the follower."""
@@ -80,18 +96,23 @@ class Hub:
             return
         channel.recorder = None
         if channel.subscribers:
-            self._follower.take_over(execution_id)
+            self._follower.take_over(execution_id, recorder.last)
         self._forget_unused(execution_id, channel)
 
     def is_watched(self, execution_id: UUID) -> bool:
         channel = self._channels.get(execution_id)
         return channel is not None and bool(channel.subscribers)
 
-    def publish(self, execution_id: UUID, events: Sequence[Event | None]) -> None:
-        """Tell everybody. None: there is nothing to come."""
+    def publish(self, execution_id: UUID, told: Sequence[Told]) -> None:
+        """Tell everybody who watches it."""
         channel = self._channels.get(execution_id)
-        if channel is not None and channel.subscribers and events:
-            send(channel.subscribers, events)
+        if channel is not None and channel.subscribers and told:
+            send(channel.subscribers, told)
+
+    def end(self) -> None:
+        """The engine ends: nobody is told anything any more."""
+        for channel in self._channels.values():
+            send(channel.subscribers, [None])
 
     def _forget_unused(self, execution_id: UUID, channel: Channel) -> None:
         if not channel.subscribers and channel.recorder is None:
@@ -99,16 +120,16 @@ class Hub:
             self._follower.leave(execution_id)
 
 
-def send(subscribers: Sequence[Subscriber] | set[Subscriber], events: Sequence[Event | None]) -> None:
+def send(subscribers: Collection[Subscriber], told: Sequence[Told]) -> None:
     """Hand events over to the loops that the watchers wait in, to each loop once."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[Subscriber]] = defaultdict(list)
     for subscriber in subscribers:
         by_loop[subscriber.loop].append(subscriber)
     for loop, there in by_loop.items():
         with suppress(RuntimeError):  # the loop is closed: they are gone
-            loop.call_soon_threadsafe(_deliver, there, events)
+            loop.call_soon_threadsafe(_deliver, there, told)
 
 
-def _deliver(subscribers: list[Subscriber], events: Sequence[Event | None]) -> None:
+def _deliver(subscribers: list[Subscriber], told: Sequence[Told]) -> None:
     for subscriber in subscribers:
-        subscriber.deliver(events)
+        subscriber.deliver(told)

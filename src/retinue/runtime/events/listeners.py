@@ -14,7 +14,7 @@ from retinue.executions.announcements import CHANNEL, redis_url, uses_notify
 
 logger = logging.getLogger("retinue.events")
 
-TICK = 1.0
+TICK = 0.2
 """How long a stop may take."""
 PAUSE = 2.0
 """Between two tries to connect."""

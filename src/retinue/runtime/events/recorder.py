@@ -24,7 +24,7 @@ from pydantic_ai.messages import (
 from pydantic_core import to_json, to_jsonable_python
 
 from retinue.conf import get_settings
-from retinue.executions.events import Event, final_data
+from retinue.executions.events import Event, EventId, final_data
 from retinue.executions.states import EventKind, Status
 from retinue.runtime.journal.events import WriteEvents
 from retinue.runtime.journal.payload import redact, storable
@@ -76,13 +76,20 @@ class Recorder:
         self._ready: list[Event] = []
         self._told = self._stored = 0.0
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self.last: EventId | None = None
+        """The newest event that those who watch here were told as stored."""
         hub.open(run.id, self)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run told something before it came here."""
+        return self._streamed.epoch > 1
 
     # --- what happens
 
     def started(self) -> None:
         """The run begins, or goes on."""
-        again = self._streamed.epoch > 1 and not self._streamed.waited
+        again = self.goes_on and not self._streamed.waited
         self._emit(EventKind.STATE, {"status": Status.RUNNING, "resumed": again})
 
     def asks(self, step: int) -> None:
@@ -135,6 +142,8 @@ class Recorder:
 
     def published(self, events: list[Event]) -> None:
         """These are stored now."""
+        if events:
+            self.last = events[-1].id
         self._hub.publish(self._run.id, events)
 
     def close(self) -> None:
@@ -162,21 +171,21 @@ class Recorder:
                 self._add(EventKind.TEXT, storable(text))
             case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
                 self._add(EventKind.THINKING, storable(text))
-            case FunctionToolCallEvent(part=call) if call.tool_call_id not in self._streamed.calls:
-                self._streamed.calls.add(call.tool_call_id)
+            case FunctionToolCallEvent(part=call) if (self._step, call.tool_call_id) not in self._streamed.calls:
+                self._streamed.calls.add((self._step, call.tool_call_id))
                 arguments = storable(to_jsonable_python(call.args_as_dict(), fallback=str))
                 self._emit(
                     EventKind.TOOL_CALL,
                     {"step": self._step, "call_id": call.tool_call_id, "tool": call.tool_name, "arguments": arguments},
                 )
                 self._streamed.steps.add(self._step)
-            case FunctionToolResultEvent(part=result) if result.tool_call_id not in self._streamed.results:
-                self._streamed.results.add(result.tool_call_id)
-                outcome = {"retried": "retry", "interrupted": "failed"}.get(result.outcome, result.outcome)
-                content, cut = shown(result.content)
+            case FunctionToolResultEvent(part=part) if (self._step, part.tool_call_id) not in self._streamed.results:
+                self._streamed.results.add((self._step, part.tool_call_id))
+                outcome = {"retried": "retry", "interrupted": "failed"}.get(part.outcome, part.outcome)
+                content, cut = shown(part.content)
                 self._emit(
                     EventKind.TOOL_RESULT,
-                    {"call_id": result.tool_call_id, "tool": result.tool_name, "outcome": outcome}
+                    {"call_id": part.tool_call_id, "tool": part.tool_name, "outcome": outcome}
                     | {"content": content, "cut": cut},
                 )
 
@@ -187,9 +196,9 @@ class Recorder:
 
     def _start(self, kind: str, index: int, text: str) -> None:
         """A part begins. One that begins again replaces what was said since."""
+        self._close_piece()
         if index in self._parts:
             kind_before, offset = self._parts[index]
-            self._close_piece()
             self._streamed.lengths[kind_before, self._step] = offset
         self._parts[index] = kind, self._streamed.lengths.get((kind, self._step), 0)
         if text:
@@ -228,11 +237,11 @@ class Recorder:
     def _tell(self) -> None:
         """Give the watchers in this process the text that they do not have yet."""
         piece = self._piece
-        if piece is None or piece.sent == len(piece.text):
+        # What a site has taken out before it is stored is not to be seen before, either.
+        if piece is None or piece.sent == len(piece.text) or get_settings().redact is not None:
             return
         self._told = time.monotonic()
-        # What a site has taken out before it is stored is not to be seen before, either.
-        if self._hub.is_watched(self._run.id) and get_settings().redact is None:
+        if self._hub.is_watched(self._run.id):
             self._hub.publish(self._run.id, [self._live(piece, piece.sent, None)])
         piece.sent = len(piece.text)
 
@@ -244,7 +253,9 @@ class Recorder:
         self._tell()
         piece, self._piece = self._piece, None
         if piece is not None:
-            self._ready.append(self._event(piece.kind, piece.data()))
+            self._ready.append(event := self._event(piece.kind, piece.data()))
+            if get_settings().redact is not None:
+                self._streamed.take(event)  # what is left may be longer, or shorter
 
     # --- storing
 

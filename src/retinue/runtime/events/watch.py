@@ -12,7 +12,7 @@ from uuid import UUID
 from retinue.executions.events import Event, EventId, final_event, read_events
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import EventKind
-from retinue.runtime.events.hub import Subscriber
+from retinue.runtime.events.hub import Missed, Subscriber
 from retinue.runtime.loop.engine import Engine, get_engine
 
 T = TypeVar("T")
@@ -48,23 +48,24 @@ async def watch(
     try:
         await _on_engine(engine, lambda: engine.hub.subscribe(execution_id, subscriber))
         while True:
-            subscriber.lagged = False
             for item in await watcher.catch_up():
                 yield item
-            while not (watcher.over or subscriber.lagged):
+            while not watcher.over:
                 try:
                     async with asyncio.timeout(beat):
                         event = await subscriber.inbox.get()
                 except TimeoutError:
                     yield BEAT
                     continue
+                if isinstance(event, Missed):
+                    break
                 if (told := watcher.take(event)) is not None:
                     yield told
             if watcher.over:
                 return
     finally:
         with suppress(RuntimeError):  # the engine may be closed by now
-            engine.loop.call_soon_threadsafe(engine.hub.unsubscribe, execution_id, subscriber)
+            engine.submit(lambda: engine.hub.unsubscribe(execution_id, subscriber))
 
 
 class Watcher:
@@ -77,7 +78,9 @@ class Watcher:
         self._ends: dict[tuple[str, int], int] = {}
         """Up to where he has each text, where that is known."""
         self._live: dict[tuple[str, int], tuple[int, int]] = {}
-        """Up to where he has it though it is not stored: the epoch, and the end."""
+        """Up to where he was given it before it was stored: the epoch, and the end."""
+        self._stored: dict[tuple[str, int], int] = {}
+        """Up to where it is stored."""
         self.over = False
 
     async def catch_up(self) -> list[Event | Stored]:
@@ -108,13 +111,18 @@ class Watcher:
             step = event.content["step"]
             self._ends = {place: end for place, end in self._ends.items() if place[1] < step}
             self._live = {place: end for place, end in self._live.items() if place[1] < step}
+            self._stored = {place: end for place, end in self._stored.items() if place[1] < step}
         self.over = event.kind == EventKind.FINAL
         return event
 
     def _take_text(self, event: Event, id: EventId) -> Event | Stored:
-        place, _, end = extent(event)
+        place, begin, end = extent(event)
         epoch, live_end = self._live.get(place, (0, 0))
-        if epoch == id.epoch and live_end >= end:
+        begins_again = begin < self._stored.get(place, 0)
+        self._stored[place] = end
+        if begins_again:
+            self._live.pop(place, None)
+        elif epoch == id.epoch and live_end >= end:
             return Stored(id)
         self._ends[place] = end
         return event

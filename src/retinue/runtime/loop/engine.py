@@ -180,6 +180,7 @@ class Engine:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
+        self.loop.call_soon_threadsafe(self.hub.end)
         self._follower.close()
         if self._bridge is not None:
             self._bridge.close()

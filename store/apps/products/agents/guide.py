@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from apps.products import lookup
 from apps.products.agents.facts import found_product, in_full, quoted
 from apps.products.models import Product
@@ -20,7 +22,7 @@ shop_guide = DjangoAgent[DjangoDeps, str](
     instructions=(
         "You help visitors of Larkfield, a shop for house and garden, to find what suits them. "
         "Say only what your tools tell you about products, prices and stock; where they tell nothing, say so. "
-        "Name products with their price, and link to their page where you know its address. "
+        "Name products with their price, and give the link to their page. "
         "You cannot order, change or promise anything."
     ),
     permission=PUBLIC,
@@ -89,5 +91,5 @@ def _summary(product: Product) -> dict[str, Any]:
         "category": product.category.name,
         "price": str(product.price),
         "availability": product.availability,
-        "page": product.get_absolute_url(),
+        "page": f"[{gettext('See it')}]({product.get_absolute_url()})",
     }

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
 
 from apps.home.examples import EXAMPLES, manage_command
 from apps.home.server import CannotListen, address, listen, serve
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             # First the port: there is nothing to prepare for a server that cannot start.
             with closing(listen(options["host"], options["port"])) as listener:
                 call_command("migrate", interactive=False, verbosity=0)
-                call_command("seed_demo", logins=True, verbosity=0, stdout=self.stdout)
+                call_command("seed_demo", logins=True, conversations=True, verbosity=0, stdout=self.stdout)
                 serve(listener, on_ready=lambda: self.welcome(address(listener)))
         except CannotListen as error:
             raise CommandError(str(error)) from error
@@ -49,7 +50,8 @@ class Command(BaseCommand):
         lines = [
             "",
             self.style.SUCCESS(f"The shop is open: {url}"),
-            f"  admin     {url}admin/",
+            f"  assistant {url}{reverse('ai_assistant:dashboard')[1:]}",
+            f"  admin     {url}{reverse('admin:index')[1:]}",
             f"  model     {model}{offline if model.startswith('offline:') else ''}",
             *(f"  {login.role:<9} {login.email}, password {login.password}" for login in LOGINS),
             "",

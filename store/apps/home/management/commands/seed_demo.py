@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from apps.core.progress import ProgressBar
+from apps.home.conversations import create_conversations
 from apps.products.demo import load_catalogue
 from apps.users.demo import LOGINS, create_budgets, create_logins
 
@@ -23,17 +24,24 @@ class Command(BaseCommand):
             default=settings.DEBUG,
             help="Make a customer and a staff member whose passwords are public. Default: only under DEBUG.",
         )
+        parser.add_argument(
+            "--conversations",
+            action=BooleanOptionalAction,
+            default=settings.DEBUG,
+            help="Have that customer ask the shop's guide something. Default: only under DEBUG.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         made = load_catalogue(ProgressBar(self.stdout, "Demonstration data"))
         logins = create_logins() if options["logins"] else 0
         budgets = create_budgets()
+        conversations = create_conversations() if options["conversations"] else 0
         if options["verbosity"] == 0:
             return
-        if made or logins or budgets:
+        if made or logins or budgets or conversations:
             self.stdout.write(
                 f"Made {made.categories} categories, {made.products} products, {made.reviews} reviews, "
-                f"{logins} logins, {budgets} budgets."
+                f"{logins} logins, {budgets} budgets, {conversations} conversations."
             )
         else:
             self.stdout.write("All demonstration data is there already.")

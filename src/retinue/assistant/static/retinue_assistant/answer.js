@@ -1,0 +1,130 @@
+/* One answer while it is given: events come in, texts and tool calls come out. */
+(() => {
+  "use strict";
+  const retinue = window.retinue;
+
+  const place = (id) => id.split("-").map(Number);
+  const isBefore = (id, other) => {
+    const [[epoch, seq], [otherEpoch, otherSeq]] = [place(id), place(other)];
+    return epoch < otherEpoch || (epoch === otherEpoch && seq < otherSeq);
+  };
+  const pretty = (value) => retinue.markdown.visible(typeof value === "string" ? value : JSON.stringify(value, null, 2));
+
+  class Answer {
+    /* `turn`: the article; `make(name)`: a fresh copy of a template of the page. */
+    constructor(turn, make) {
+      this.turn = turn;
+      this.make = make;
+      this.box = turn.querySelector("[data-rt-parts]");
+      this.parts = [];
+      // The page has what was said until this event. The stream begins at the first one all the same: so the script
+      // has the texts as they were written. What the page shows is replaced once the stream has come as far.
+      this.shown = turn.dataset.after || "";
+      this.fresh = document.createElement("div");
+    }
+
+    apply(kind, data, id) {
+      this[kind]?.(data);
+      if (this.fresh && (!this.shown || (id && !isBefore(id, this.shown)))) this.catchUp(kind);
+    }
+
+    catchUp(kind) {
+      this.shown = "";
+      // A run that is not streamed has no parts to offer: the page's own stay.
+      if (!this.parts.length && kind !== "reset") return;
+      const theirs = document.createElement("div");
+      theirs.append(...this.box.childNodes);
+      this.box.append(...this.fresh.childNodes);
+      this.fresh = null;
+      if (this.turn.dataset.status === "waiting") this.ask(theirs);
+    }
+
+    state({ status, resumed }) {
+      this.turn.dataset.status = status;
+      if (resumed) this.markResumed();
+    }
+
+    text({ step, offset, text }) {
+      this.proseOf("text", step).add(offset, text);
+    }
+
+    thinking({ step, offset, text }) {
+      this.proseOf("thinking", step).add(offset, text);
+    }
+
+    tool_call({ step, call_id: id, tool, arguments: given }) {
+      if (this.parts.some((part) => part.kind === "tool" && part.step === step && part.id === id)) return;
+      const element = this.make("tool");
+      element.dataset.call = id;
+      element.querySelector("[data-rt-name]").textContent = retinue.markdown.visible(tool);
+      element.querySelector("[data-rt-arguments]").textContent = pretty(given);
+      this.add({ kind: "tool", step, id, element });
+    }
+
+    tool_result({ call_id: id, outcome, content, cut }) {
+      // Providers may use an id again: the latest call has it.
+      const part = this.parts.findLast((candidate) => candidate.kind === "tool" && candidate.id === id);
+      if (!part) return;
+      part.element.dataset.outcome = outcome;
+      part.element.querySelector("[data-rt-result]").textContent = pretty(content) + (cut ? "…" : "");
+      part.element.querySelector("[data-rt-approval]")?.remove();
+    }
+
+    reset({ step }) {
+      this.parts.filter((part) => part.step >= step).forEach((part) => part.element.remove());
+      this.parts = this.parts.filter((part) => part.step < step);
+      this.markResumed();
+    }
+
+    markResumed() {
+      this.turn.querySelector("[data-rt-resumed]").hidden = false;
+    }
+
+    proseOf(kind, step) {
+      let part = this.parts.find((candidate) => candidate.kind === kind && candidate.step === step);
+      if (!part) {
+        const element = this.make(kind);
+        const body = element.querySelector("[data-rt-body]") || element;
+        const prose = new retinue.Prose(body, { isMarkdown: kind === "text" });
+        part = { kind, step, element, prose };
+        this.add(part);
+      }
+      return part.prose;
+    }
+
+    add(part) {
+      this.parts.push(part);
+      (this.fresh || this.box).append(part.element);
+    }
+
+    /* Whether everything that is asked can be seen. */
+    asks(approvals) {
+      const shown = Array.from(this.box.querySelectorAll("[data-rt-approval]"), (each) => each.dataset.rtApproval);
+      return approvals.every(({ id }) => shown.includes(id)) && shown.length === approvals.length;
+    }
+
+    /* Puts the questions of the server's view of this turn to the calls that they are about. */
+    ask(fragment) {
+      this.withdraw();
+      for (const question of fragment.querySelectorAll("[data-rt-approval]")) {
+        const theirs = question.closest("[data-call]");
+        const id = theirs.dataset.call;
+        const part = this.parts.findLast((candidate) => candidate.kind === "tool" && id && candidate.id === id);
+        if (part) {
+          part.element.querySelector("[data-rt-tool-body]").append(question);
+          part.element.open = true;
+        } else {
+          theirs.dataset.rtGrafted = "";
+          (this.fresh || this.box).append(theirs);
+        }
+      }
+    }
+
+    withdraw() {
+      this.box.querySelectorAll("[data-rt-grafted]").forEach((element) => element.remove());
+      this.box.querySelectorAll("[data-rt-approval]").forEach((element) => element.remove());
+    }
+  }
+
+  retinue.Answer = Answer;
+})();

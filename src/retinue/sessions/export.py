@@ -1,0 +1,170 @@
+"""A conversation as a file: Markdown to read, JSON with everything."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from retinue.conf import get_settings
+from retinue.executions.events import text_so_far
+from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.states import Status, StepKind
+from retinue.sessions.models import AISession
+
+FORMAT = 1
+"""Of the JSON file: it grows where a reader would notice."""
+
+
+def to_json(session: AISession) -> str:
+    """The session and all its messages, those that were replaced included, each with its tool calls."""
+    exported = {
+        "format": FORMAT,
+        "session_id": str(session.pk),
+        "title": session.title,
+        "agent": session.agent_name,
+        "context": session.context,
+        "created_at": session.created_at.isoformat(),
+        "updated_at": session.updated_at.isoformat(),
+        "turns": _turns(session),
+    }
+    return json.dumps(exported, ensure_ascii=False, indent=2)
+
+
+def to_markdown(session: AISession) -> str:
+    """The conversation as it stands now."""
+    lines = [f"# {session.title or session.pk}", "", _about(session)]
+    for turn in _turns(session):
+        if turn["replaced_by"] is None:
+            lines += ["", *_turn_lines(turn)]
+    return "\n".join(lines) + "\n"
+
+
+def _turns(session: AISession) -> list[dict[str, Any]]:
+    alias = get_settings().database
+    rows = AgentExecution.objects.using(alias).filter(session=session.pk).roots()
+    executions = list(rows.select_related("replaced_by").order_by("created_at", "id"))
+    steps: dict[UUID, list[ExecutionStep]] = defaultdict(list)
+    recorded = ExecutionStep.objects.using(alias).filter(
+        execution__in=[row.pk for row in executions], kind__in=[StepKind.MODEL, StepKind.TOOL]
+    )
+    for step in recorded.order_by("pk"):
+        steps[step.execution_id].append(step)
+    return [_turn(alias, execution, steps[execution.pk]) for execution in executions]
+
+
+def _turn(alias: str, execution: AgentExecution, steps: list[ExecutionStep]) -> dict[str, Any]:
+    replaced_by = getattr(execution, "replaced_by", None)
+    is_complete = execution.status == Status.COMPLETED
+    return {
+        "execution_id": str(execution.pk),
+        "status": execution.status,
+        "created_at": execution.created_at.isoformat(),
+        "completed_at": execution.completed_at.isoformat() if execution.completed_at else None,
+        "replaces": str(execution.replaces_id) if execution.replaces_id else None,
+        "replaced_by": str(replaced_by.pk) if replaced_by else None,
+        "prompt": execution.input_prompt,
+        "answer": execution.answer if is_complete else text_so_far(alias, execution.pk) or None,
+        "output": execution.output_data,
+        "error": execution.error_message or None,
+        "tool_calls": _tool_calls(steps),
+        "cost": _text(execution.cost),
+        "charge": _text(execution.charge),
+        "tokens": execution.tokens_used,
+        "seconds": execution.execution_time,
+        "quality_score": execution.quality_score,
+        "from_cache": execution.from_cache,
+        "rating": execution.rating,
+        "rating_note": execution.rating_note,
+    }
+
+
+def _text(amount: Any) -> str | None:
+    return None if amount is None else f"{amount:f}"
+
+
+def _tool_calls(steps: Iterable[ExecutionStep]) -> list[dict[str, Any]]:
+    """The calls that the model made, with what they gave; what a site redacted beyond reading is left out."""
+    requests, places, calls = 0, {}, []
+    for step in steps:
+        requests += step.kind == StepKind.MODEL
+        try:
+            content = step.content
+        except ValueError:
+            continue
+        if step.kind == StepKind.MODEL:
+            for part in content.get("parts", ()):
+                if part.get("part_kind") == "tool-call":
+                    call = {"tool": part["tool_name"], "arguments": _arguments(part.get("args")), "result": None}
+                    places[f"tool:{part['tool_name']}@{requests}:{part['tool_call_id']}"] = call
+                    calls.append(call)
+        else:
+            place = next((place for place in places if f"{step.key}:".startswith(f"{place}:")), None)
+            if place is not None:
+                places[place]["result"] = _result(content)
+    return calls
+
+
+def _arguments(given: Any) -> Any:
+    """Some providers' arguments are JSON as a text."""
+    try:
+        return json.loads(given) if isinstance(given, str) else given or {}
+    except ValueError:
+        return given
+
+
+def _result(content: dict[str, Any]) -> Any:
+    ((kind, value),) = content.items()
+    return value.get("return_value") if kind == "full" else value
+
+
+def _about(session: AISession) -> str:
+    return _("With %(agent)s, begun on %(date)s.") % {"agent": session.agent_name, "date": _date(session.created_at)}
+
+
+def _date(moment: datetime | str) -> str:
+    time = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return date_format(localtime(time), "DATETIME_FORMAT")
+
+
+def _turn_lines(turn: dict[str, Any]) -> list[str]:
+    lines = [f"## {_date(turn['created_at'])}", "", *_quoted(turn["prompt"]), ""]
+    for call in turn["tool_calls"]:
+        lines += [_("Called %(tool)s:") % {"tool": f"`{call['tool']}`"}, "", *_fenced(call["arguments"])]
+        if call["result"] is not None:
+            lines += ["", _("It gave:"), "", *_fenced(call["result"])]
+        lines.append("")
+    if turn["answer"]:
+        lines += [turn["answer"], ""]
+    if turn["status"] != Status.COMPLETED:
+        lines += [f"*{Status(turn['status']).label}*{': ' + turn['error'] if turn['error'] else ''}", ""]
+    return [*lines, f"*{_facts(turn)}*"]
+
+
+def _quoted(text: str) -> list[str]:
+    return [f"> {line}".rstrip() for line in text.splitlines()]
+
+
+def _fenced(value: Any) -> list[str]:
+    """A block of code that nothing in it can end."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return [fence if isinstance(value, str) else f"{fence}json", text, fence]
+
+
+def _facts(turn: dict[str, Any]) -> str:
+    facts = [_("%(seconds).1f s") % turn, _("%(tokens)s tokens") % turn]
+    if turn["charge"] is not None:
+        facts.append(f"{turn['charge']} {get_settings().credits_name}")
+    if turn["cost"] is not None:
+        facts.append(f"{turn['cost']} USD")
+    return " · ".join(facts)

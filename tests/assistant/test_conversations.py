@@ -1,0 +1,111 @@
+"""Sessions: begun, renamed, deleted, exported."""
+
+import json
+
+import pytest
+
+from retinue.executions.models import AgentExecution
+from retinue.sessions.models import AISession
+from retinue.types import Principal
+
+
+def test_created_with_a_context(browser, ada):
+    response = browser.send("create_session", context={"theme": "lamps"})
+    session = AISession.objects.get()
+    assert response.status_code == 201
+    assert response.json() == {"session_id": str(session.pk), "created_at": session.created_at.isoformat()}
+    assert (session.context, session.agent_name, session.principal) == (
+        {"theme": "lamps"},
+        "assistant",
+        Principal.of(ada),
+    )
+
+
+def test_context_reaches_the_agent(browser, assistant):
+    session_id = browser.send("create_session", context={"theme": "lamps"}).json()["session_id"]
+    query = browser.send("query_async", prompt="Hello", session_id=session_id).json()
+    assert AgentExecution.objects.get(pk=query["query_id"]).given["deps"]["context"] == {"theme": "lamps"}
+
+
+@pytest.mark.parametrize("context", [None, {}])
+def test_created_without_a_context(browser, context):
+    assert browser.send("create_session", context=context).status_code == 201
+    assert AISession.objects.get().context == {}
+
+
+@pytest.mark.parametrize("context", [[], "x", 7, True])
+def test_context_is_an_object(browser, context):
+    response = browser.send("create_session", context=context)
+    assert (response.status_code, response.json()["error"]) == (400, "The context is a JSON object.")
+
+
+def test_nul_in_a_context_is_kept_out_of_the_database(browser):
+    assert browser.send("create_session", context={"a\0": "b\0"}).status_code == 201
+    assert AISession.objects.get().context == {"a␀": "b␀"}
+
+
+def test_plain_form_leads_to_the_new_session(browser):
+    response = browser.post("create_session", context='{"theme": "lamps"}')
+    session = AISession.objects.get()
+    assert response["Location"] == f"/ai/session/{session.pk}/"
+    assert session.context == {"theme": "lamps"}
+
+
+def test_renamed(browser, talk, ada):
+    session = talk(ada, "Hello")
+    response = browser.send("rename_session", session.pk, title="  Of   lamps ")
+    assert response.json() == {"session_id": str(session.pk), "title": "Of lamps"}
+    assert browser.post("rename_session", session.pk, title="Chairs")["Location"] == f"/ai/session/{session.pk}/"
+    session.refresh_from_db()
+    assert session.title == "Chairs"
+
+
+@pytest.mark.parametrize(
+    ("title", "sentence"),
+    [
+        ("", "The title is empty."),
+        ("  ", "The title is empty."),
+        ("x" * 201, "The title has more than 200 characters."),
+        (7, "“title” is a text."),
+    ],
+)
+def test_title_is_a_short_text(browser, talk, ada, title, sentence):
+    response = browser.send("rename_session", talk(ada, "Hello").pk, title=title)
+    assert (response.status_code, response.json()) == (400, {"detail": sentence, "code": "invalid_input"})
+
+
+def test_deleted_once_it_is_confirmed(browser, talk, ada):
+    session = talk(ada, "Hello")
+    page = browser.get("delete_session", session.pk)
+    assert (page.status_code, page.context["session"]) == (200, session)
+    assert AISession.objects.exists()
+    response = browser.post("delete_session", session.pk)
+    assert response["Location"] == "/ai/sessions/"
+    assert not AISession.objects.exists()
+    assert AgentExecution.objects.get().session is None
+
+
+def test_deleted_by_a_script(browser, talk, ada):
+    session = talk(ada, "Hello")
+    response = browser.send("delete_session", session.pk)
+    assert response.json() == {"session_id": str(session.pk), "deleted": True}
+    assert browser.send("delete_session", session.pk).status_code == 404
+
+
+def test_exported_as_a_file(browser, talk, ada):
+    session = talk(ada, "Of lamps")
+    markdown = browser.get("export_session", session.pk, "markdown")
+    assert markdown["Content-Type"] == "text/markdown; charset=utf-8"
+    assert markdown["Content-Disposition"] == 'attachment; filename="of-lamps.md"'
+    assert markdown.content.decode().startswith("# Of lamps\n")
+    found = browser.get("export_session", session.pk, "json")
+    assert found["Content-Type"] == "application/json"
+    assert found["Content-Disposition"] == 'attachment; filename="of-lamps.json"'
+    assert json.loads(found.content)["turns"][0]["prompt"] == "Of lamps"
+    assert browser.get("export_session", session.pk, "pdf").status_code == 404
+
+
+def test_file_of_a_title_without_letters_is_named_by_its_id(browser, talk, ada):
+    session = talk(ada, "灯")
+    disposition = browser.get("export_session", session.pk, "json")["Content-Disposition"]
+    assert disposition == f'attachment; filename="{session.pk}.json"'

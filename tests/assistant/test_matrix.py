@@ -1,0 +1,188 @@
+"""Who gets what: every address of the site, for everyone who may come by."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+from django.urls import reverse
+
+from retinue import AUTHENTICATED, PUBLIC, DjangoAgent
+from retinue.agents.registry import get_agent, registered
+from retinue.approvals.models import Approval
+from retinue.assistant.urls import urlpatterns
+from retinue.executions.models import AgentExecution
+from retinue.sessions.lifecycle import start_session
+from retinue.testing import run_queued
+from retinue.types import Principal
+from tests.assistant.conftest import Browser
+from tests.scripted import call, scripted
+
+PEOPLE = ("anonymous", "other guest", "other user", "owner", "staff", "staff with permission", "superuser")
+PERMISSIONS = ("view_aisession", "view_agentexecution", "decide_approval", "view_worker")
+
+LOG_IN = {"anonymous": (302, 401), "other guest": (302, 401)}
+"""The status of a plain request and of one for JSON."""
+
+EVERYONE = dict.fromkeys(PEOPLE, (200, 200))
+PEOPLE_LOGGED_IN = {**EVERYONE, **LOG_IN}
+READ = {
+    **dict.fromkeys(PEOPLE, (404, 404)),
+    "anonymous": (302, 401),
+    "owner": (200, 200),
+    "staff with permission": (200, 200),
+    "superuser": (200, 200),
+}
+CHANGE = {**dict.fromkeys(PEOPLE, (404, 404)), "anonymous": (302, 401), "owner": (302, 200)}
+BEGIN = {**CHANGE, "owner": (302, 202)}
+SENT = {**dict.fromkeys(PEOPLE, (302, 202)), **LOG_IN}
+QUERY = {**EVERYONE, "anonymous": (401, 401), "other guest": (401, 401)}
+STREAM = {**dict.fromkeys(PEOPLE, (404, 404)), "anonymous": (401, 401)}
+STREAM |= dict.fromkeys(("owner", "staff with permission", "superuser"), (200, 200))
+DECISION = {**CHANGE, "staff with permission": (302, 200), "superuser": (302, 200)}
+
+MATRIX = {
+    ("GET", "dashboard"): PEOPLE_LOGGED_IN,
+    ("GET", "history"): PEOPLE_LOGGED_IN,
+    ("GET", "session_list"): PEOPLE_LOGGED_IN,
+    ("GET", "quota"): {**EVERYONE, "anonymous": (302, 401)},
+    ("GET", "health"): EVERYONE,
+    ("POST", "ask"): SENT,
+    ("POST", "query_async"): QUERY,
+    ("POST", "query_sync"): QUERY,
+    ("POST", "create_session"): {**dict.fromkeys(PEOPLE, (302, 201)), **LOG_IN},
+    ("GET", "session_detail"): READ,
+    ("POST", "rename_session"): CHANGE,
+    ("GET", "delete_session"): {**CHANGE, "owner": (200, 200)},
+    ("POST", "delete_session"): CHANGE,
+    ("GET", "export_session"): READ,
+    ("GET", "execution_detail"): READ,
+    ("GET", "execution_events"): STREAM,
+    ("POST", "stop"): CHANGE,
+    ("POST", "regenerate"): BEGIN,
+    ("POST", "edit"): BEGIN,
+    ("POST", "rate"): CHANGE,
+    ("POST", "decide"): DECISION,
+}
+GUEST_OWNED = {
+    # What a guest has is his as a user's is his; only decisions are for users, and some pages.
+    **{place: READ for place, who in MATRIX.items() if who is READ},
+    **{place: CHANGE for place, who in MATRIX.items() if who is CHANGE},
+    **{place: BEGIN for place, who in MATRIX.items() if who is BEGIN},
+    ("GET", "delete_session"): MATRIX["GET", "delete_session"],
+    ("GET", "execution_events"): STREAM,
+    ("POST", "decide"): {**DECISION, "owner": (403, 403)},
+}
+FIELDS = {
+    "ask": {"prompt": "Hello"},
+    "query_async": {"prompt": "Hello"},
+    "query_sync": {"prompt": "Hello"},
+    "rename_session": {"title": "Mine"},
+    "edit": {"prompt": "Something else"},
+    "rate": {"rating": "up"},
+    "decide": {"decision": "approve"},
+}
+
+
+@pytest.fixture
+def stage(people, grant, settings, monkeypatch):
+    """Somebody's session, with an answer and a question in it, and everyone who may come by."""
+    monkeypatch.setattr("retinue.assistant.views.asking.ANSWER_SECONDS", 0.01)
+    helper = DjangoAgent("helper", permission=AUTHENTICATED, model=scripted(*["Hi."] * 9))
+    careful = DjangoAgent("careful", permission=PUBLIC, model=scripted([call("pay")], "Paid."))
+
+    @careful.tool_plain(approval=True)
+    def pay() -> str:
+        return "paid"
+
+    settings.RETINUE = {"ASSISTANT": "helper", "GUEST_AGENTS": ["careful"]}
+    with registered(helper, careful):
+        staff = people("holder", is_staff=True)
+        grant(staff, *(f"retinue.{name}" for name in PERMISSIONS))
+        yield {
+            "anonymous": lambda: Browser(),
+            "other guest": lambda: Browser(guest="another"),
+            "other user": lambda user=people("bob"): Browser(user),
+            "staff": lambda user=people("clara", is_staff=True): Browser(user),
+            "staff with permission": lambda: Browser(staff),
+            "superuser": lambda user=people("root", is_superuser=True): Browser(user),
+        }
+
+
+class Scene:
+    """What belongs to somebody, made anew for every request."""
+
+    def __init__(self, principal):
+        self.session = start_session(principal, "careful")
+        pay = get_agent("careful").enqueue
+        self.waiting = pay("Pay", principal=principal, session=self.session, stream=True)
+        run_queued()
+        self.approval = Approval.objects.get(execution=self.waiting)
+
+    def place(self, name):
+        if name == "export_session":
+            return self.session.pk, "json"
+        if "session_id" in PLACES[name]:
+            return (self.session.pk,)
+        if name == "decide":
+            return (self.approval.pk,)
+        if name in ("rate", "execution_events"):  # of what has ended
+            self.waiting.cancel()
+        return (self.waiting.pk,) if "execution_id" in PLACES[name] else ()
+
+
+PLACES = {pattern.name: str(pattern.pattern) for pattern in urlpatterns}
+
+
+def statuses(browser, scene, method, name):
+    """Of a plain request, and of one for JSON."""
+    found = []
+    scene = cache(scene) if method == "GET" else scene
+    for as_json in (False, True):
+        place = scene().place(name)
+        if method == "GET":
+            response = browser().get(name, *place, json=as_json)
+        else:
+            response = (browser().send if as_json else browser().post)(name, *place, **FIELDS.get(name, {}))
+        if response.streaming:
+            response.close()
+        if as_json and response.status_code >= 400:
+            assert set(json.loads(response.content)) in ({"detail", "code"}, {"error", "code"}), (method, name)
+        if response.status_code == 302 and response["Location"].startswith("/accounts/login/"):
+            assert browser().principal is None or not browser().principal.is_user
+        found.append(response.status_code)
+    return tuple(found)
+
+
+def test_matrix_names_every_address():
+    assert {name for _, name in MATRIX} == set(PLACES)
+
+
+@pytest.mark.parametrize(("method", "name"), MATRIX)
+def test_who_gets_what_of_a_user(stage, people, method, name):
+    owner = people("ada")
+    browsers = {**stage, "owner": lambda: Browser(owner)}
+    found = {who: statuses(browsers[who], lambda: Scene(Principal.of(owner)), method, name) for who in PEOPLE}
+    assert found == MATRIX[method, name]
+
+
+@pytest.mark.parametrize(("method", "name"), GUEST_OWNED)
+def test_who_gets_what_of_a_guest(stage, method, name):
+    browsers = {**stage, "owner": lambda: Browser(guest="somebody")}
+    found = {who: statuses(browsers[who], lambda: Scene(Principal.guest("somebody")), method, name) for who in PEOPLE}
+    assert found == GUEST_OWNED[method, name]
+
+
+@pytest.mark.parametrize("name", [name for method, name in MATRIX if method == "POST"])
+def test_changes_are_post_with_a_token(stage, people, name):
+    owner = people("ada")
+    scene = Scene(Principal.of(owner))
+    place, rows = scene.place(name), AgentExecution.objects.count()
+    url = reverse(f"ai_assistant:{name}", args=place)
+    if name != "delete_session":
+        assert Browser(owner).client.get(url).status_code == 405
+    strict = Browser(owner, enforce_csrf_checks=True)
+    assert strict.post(name, *place, **FIELDS.get(name, {})).status_code == 403
+    assert strict.send(name, *place, **FIELDS.get(name, {})).status_code == 403
+    assert AgentExecution.objects.count() == rows

@@ -1,0 +1,23 @@
+"""The store with its own agents, and the assistant's pages with one that follows a script."""
+
+import pytest
+from project.settings.base import RETINUE
+
+from apps.users.models import User
+from tests.e2e.fixtures import *  # noqa: F403
+from tests.e2e.site import Served
+from tests.store.factories import UserFactory
+
+PASSWORD = "a good password"
+
+
+@pytest.fixture(scope="session")
+def served() -> Served:
+    shared = {key: value for key, value in RETINUE.items() if key not in ("ASSISTANT", "PRICES")}
+    return Served("tests.store.e2e.settings", "tests.store.e2e.agents", {**shared, "MODEL": "offline:default"})
+
+
+@pytest.fixture
+def person(transactional_db: None) -> User:
+    """A customer with a password."""
+    return UserFactory(email="ada@example.com", password=PASSWORD)

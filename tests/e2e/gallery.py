@@ -47,6 +47,8 @@ def hang(site: Site, user: Any) -> AISession:
         _asked(site, user, start_session(Principal.of(user), "helper"), old, ["I will look into that."])
     broken = start_session(Principal.of(user), "helper")
     _asked(site, user, broken, "Compare our lamps", *[[Call("compare")]] * 5, ends=Status.FAILED)
+    until(site.log)  # the worker logs why
+    site.forgive()
     session = start_session(Principal.of(user), "helper")
     price = [Call("find_product", name="Brass lamp")], ["Yes: the brass lamp costs **49.00**, and 3 are in stock."]
     rate(_asked(site, user, session, PRICE_CHECK, *price), 1, "", by=user)

@@ -19,10 +19,12 @@ def test_quota_goes_down_with_each_answer(visit, person):
     assert 0 < left.spent < left.limit
 
 
-def test_used_up_quota_is_said_before_and_after_asking(visit, person):
+def test_used_up_quota_is_said_before_and_after_asking(site, visit, person):
     Budget.objects.create(owner_type="user", owner_key=person.pk, unit="credits", period="month", limit_steps=0)
     visitor = visit(person)
     visitor.open("/ai/")
     expect(visitor["quota-empty"].first).to_be_visible()
     visitor.ask("Go")
     expect(visitor.turn()["turn-error"]).to_be_visible()
+    visitor.forgive("402")
+    site.forgive()

@@ -8,6 +8,7 @@ from retinue.executions.models import AgentExecution
 from tests.e2e.browsing import expect
 from tests.e2e.script import Call, Gate
 from tests.shop.models import Product
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -135,7 +136,8 @@ def test_failed_turn_says_so_and_can_be_tried_again(site, ada):
     ada.ask("Go")
     expect(ada.turn()).to_have_attribute("data-status", "failed")
     expect(ada.turn()["turn-error"]).to_be_visible()
+    until(site.log)  # the worker logs why
+    site.forgive()
     site.script.says("Go", "Now it works.")
     ada.turn()["try-again"].click()
     ada.sees("completed", "Now it works.")
-    site.forgive()

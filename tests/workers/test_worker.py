@@ -551,16 +551,18 @@ def test_worker_goes_on_where_tidying_up_fails(user, caplog):
 
 def test_idle_worker_writes_nothing_for_a_session_that_waits(user):
     """A message whose turn may come in hours costs no more than one cheap read."""
-    agent = echo()
+    gated = Gated()
+    gated.gate.set()
+    agent = gated.agent
     with registered(agent):
-        session = start_session(Principal.of(user), "echo")
+        session = start_session(Principal.of(user), "gated")
         for prompt in ("waits for a person", "waits for its turn"):
             agent.enqueue(prompt, user=user, session=session)
         AgentExecution.objects.filter(input_prompt="waits for a person").update(
             status="waiting", started_at=timezone.now()
         )
-    assert not has_queued("default", (), ("echo",))
+    assert not has_queued("default", (), ("gated",))
     AgentExecution.objects.filter(status="waiting").get().cancel()
-    assert has_queued("default", (), ("echo",))
+    assert has_queued("default", (), ("gated",))
     with working(agent):
         until(completed(1))

@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.utils import timezone
+from pydantic_ai.models import Model
 
 from retinue.agents.registry import get_agent
 from retinue.conf import get_settings
@@ -80,7 +81,7 @@ def uses_prsm() -> bool:
         if agent.model_name.startswith("prsm:"):
             raise
         return False
-    return any(candidate.system == "prsm" for candidate in candidates(model))
+    return isinstance(model, Model) and any(candidate.system == "prsm" for candidate in candidates(model))
 
 
 async def ask_prsm() -> None:

@@ -17,6 +17,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from tests.scripted import scripted
 from tests.shop.models import Note
 from tests.torture import witness
 
@@ -76,7 +77,7 @@ async def ask(ctx: Ctx, label: str) -> str:
     return (await child.run("I am your child")).output
 
 
-child = DjangoAgent("child", permission=AUTHENTICATED, model=MODEL)
+child = DjangoAgent("child", permission=AUTHENTICATED, model=scripted("I am your child"))
 cached = DjangoAgent("cached", permission=AUTHENTICATED, model=MODEL, cache=300)
 
 AGENTS: list[Any] = [teller, child, cached]

@@ -148,9 +148,7 @@ class Recorder:
 
     def close(self) -> None:
         """The run is not in this process any more."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._cancel_timers()
         self._piece = None
         self._hub.close(self._run.id, self)
 
@@ -190,6 +188,8 @@ class Recorder:
                 )
 
     def _begin(self, step: int) -> None:
+        self._store()
+        self._cancel_timers()
         self._step = step
         self._parts.clear()
         self._told = self._stored = 0.0  # the first words of an answer wait for nothing
@@ -229,6 +229,11 @@ class Recorder:
                 what()
             else:
                 self._timers[what] = asyncio.get_running_loop().call_later(wait, self._due, what)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _due(self, what: Callable[[], None]) -> None:
         self._timers.pop(what, None)

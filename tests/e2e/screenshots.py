@@ -5,15 +5,19 @@ Each is written to docs/images/assistant-<what>-<size>-<scheme>.png.
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.e2e import gallery
 from tests.e2e.browsing import expect
 from tests.e2e.visitor import DESKTOP, PHONE
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+COLOURS = 128
+"""Enough for text; the files stay small."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -24,7 +28,8 @@ def test_take_screenshots(site, visit, person, size, scheme):
 
     def take(what):
         suffix = f"{'phone' if size == PHONE else 'desktop'}-{scheme}"
-        visitor.page.screenshot(path=IMAGES / f"assistant-{what}-{suffix}.png", animations="disabled")
+        shot = Image.open(BytesIO(visitor.page.screenshot(animations="disabled")))
+        shot.convert("RGB").quantize(COLOURS).save(IMAGES / f"assistant-{what}-{suffix}.png", optimize=True)
 
     visitor.open("/ai/")
     take("dashboard")

@@ -12,6 +12,7 @@
       + "#text").split(" "),
     ALLOWED_ATTR: ["href", "title", "start", "align", "data-language"],
     ALLOWED_URI_REGEXP: LINK,
+    ADD_URI_SAFE_ATTR: ["start", "align", "data-language"],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,

@@ -16,11 +16,11 @@
       this.jump = chat.querySelector("[data-rt-jump]");
       this.changed = changed;
       this.say = say;
-      this.follows = true;
+      this.follows = false;
       this.watchScroll();
       retinue.markdown.equip(this.list);
       this.list.querySelectorAll("[data-rt-turn]").forEach((turn) => this.equip(turn));
-      this.toBottom();
+      if (this.list.childElementCount) this.toBottom(); // a welcome is read from its beginning
       this.watchNext();
       window.addEventListener("pagehide", () => this.unwatch());
       window.addEventListener("pageshow", (event) => event.persisted && this.watchNext());
@@ -37,7 +37,7 @@
       this.scroller.addEventListener("scroll", () => {
         const { scrollTop, scrollHeight, clientHeight } = this.scroller;
         this.follows = scrollHeight - scrollTop - clientHeight < NEAR;
-        this.jump.hidden = this.follows;
+        this.jump.hidden = this.follows || !this.list.childElementCount;
       }, { passive: true });
       this.jump.addEventListener("click", () => {
         this.toBottom();

@@ -80,7 +80,8 @@ class Reader:
 
     def take(self, kind: str, content: Content, id: EventId | None) -> None:
         """Take an event, or (without a kind) the id of one that came before it was stored."""
-        assert self.final is None, f"After the end came {kind} {content}."
+        if self.final is not None:
+            self.complain("repeated", f"after the end came {id} {kind} {content}")
         if id is not None:
             self._follows(id)
             self.ids.append(id)
@@ -96,16 +97,22 @@ class Reader:
             case "final":
                 self.final = content
 
+    def complain(self, kind: str, sentence: str) -> None:
+        """Something is "missed", "repeated" or "differing"."""
+        raise AssertionError(f"{kind}: {sentence}")
+
     def _follows(self, id: EventId) -> None:
         last = self.last or EventId(0, 0)
-        assert id in (EventId(last.epoch, last.seq + 1), EventId(last.epoch + 1, 1)), f"{id} came after {last}."
+        if id not in (EventId(last.epoch, last.seq + 1), EventId(last.epoch + 1, 1)):
+            self.complain("missed" if id > last else "repeated", f"{id} came after {last}")
 
     def _append(self, kind: str, content: Content) -> None:
         offset, text = content["offset"], content["text"]
         kept = [chunk for chunk in self.chunks.get((kind, content["step"]), []) if chunk[0] < offset]
         if self.after is None:
             length = sum(len(text) for _, text in kept)
-            assert length == offset, f"At {offset} came {text!r}; until there are {length} characters."
+            if length != offset:
+                self.complain("differing", f"at {offset} came {text!r}; until there are {length} characters")
         self.chunks[kind, content["step"]] = [*kept, (offset, text)]
 
 

@@ -126,7 +126,7 @@ class TestFilter:
         response = page("agentexecution/", agent_name="warden")
         assert agents(response) == ["warden"]
         offered = re.findall(r"agent_name=(\w+)", response.content.decode())
-        assert sorted(set(offered)) == ["clerk", "warden"]
+        assert sorted(set(offered)) == ["assistant", "clerk", "warden"]
 
     def test_by_an_agent_that_is_gone(self, page, make):
         make("clerk")

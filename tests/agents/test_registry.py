@@ -94,7 +94,7 @@ def test_module_that_fails_says_so_each_time(anew, install, source, error):
 def test_unknown_agent(anew):
     with pytest.raises(UnknownAgent, match=r"There is no agent named 'clrk'\. Did you mean clerk\?"):
         get_agent("clrk")
-    with pytest.raises(UnknownAgent, match="Known are: clerk, "):
+    with pytest.raises(UnknownAgent, match="Known are: assistant, clerk, "):
         get_agent("something else entirely")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from django.urls import reverse
@@ -101,12 +101,12 @@ def stage(people, grant, settings, monkeypatch):
         staff = people("holder", is_staff=True)
         grant(staff, *(f"retinue.{name}" for name in PERMISSIONS))
         yield {
-            "anonymous": lambda: Browser(),
-            "other guest": lambda: Browser(guest="another"),
-            "other user": lambda user=people("bob"): Browser(user),
-            "staff": lambda user=people("clara", is_staff=True): Browser(user),
-            "staff with permission": lambda: Browser(staff),
-            "superuser": lambda user=people("root", is_superuser=True): Browser(user),
+            "anonymous": Browser,
+            "other guest": partial(Browser, guest="another"),
+            "other user": partial(Browser, people("bob")),
+            "staff": partial(Browser, people("clara", is_staff=True)),
+            "staff with permission": partial(Browser, staff),
+            "superuser": partial(Browser, people("root", is_superuser=True)),
         }
 
 

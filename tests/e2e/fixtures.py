@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +24,8 @@ __all__ = ["browser", "nursery", "site", "visit"]
 
 @pytest.fixture(scope="session")
 def nursery(django_db_setup: None, served: Served) -> Iterator[Nursery]:
-    started = Nursery(served.agents, environment=servers.environment(connection, served.settings))
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # the store's folder is on it where that is tested
+    started = Nursery(served.agents, environment={**servers.environment(connection, served.settings), **path})
     yield started
     started.close()
 

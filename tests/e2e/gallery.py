@@ -25,7 +25,8 @@ PLAN_ANSWER = """You can do it in **one statement**, in a transaction of its own
 from decimal import Decimal
 from django.db.models import F
 
-Product.objects.filter(name__icontains="lamp").update(price=F("price") * Decimal("1.05"))
+lamps = Product.objects.filter(name__icontains="lamp")
+lamps.update(price=F("price") * Decimal("1.05"))
 ```
 
 | lamp | now | then |

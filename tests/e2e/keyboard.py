@@ -11,7 +11,8 @@ FOCUSED = """
     const element = document.activeElement;
     const style = getComputedStyle(element);
     const marked = style.outlineStyle !== "none" || style.boxShadow !== "none";
-    return [element.dataset.testid ?? element.name ?? "", marked];
+    const named = element.matches("summary") && !element.dataset.testid ? element.parentElement : element;
+    return [named.dataset.testid ?? element.name ?? "", marked];
 }
 """
 

@@ -37,7 +37,7 @@ def test_runs_what_is_queued_until_it_is_stopped(process, user, number):
     says, agents = begun(child)
     name = f"{os.uname().nodename}:{child.pid}"
     assert says == f"Worker {name}: up to 100 runs at once, queues: all."
-    assert agents == "Agents: clerk, pricer, sleeper, warden."
+    assert agents == "Agents: assistant, clerk, pricer, sleeper, warden."
     until(lambda: status_of(execution) == "completed")
     assert [(row.name, row.embedded, row.concurrency) for row in Worker.objects.all()] == [(name, False, 100)]
 

@@ -13,6 +13,7 @@ from tests.management.agents import pricer
 from tests.waiting import WAIT_SECONDS
 
 AGENTS = [
+    {"name": "assistant", "place": "retinue.assistant.agents:assistant", "model": "offline:default", "tools": []},
     {"name": "clerk", "place": "tests.shop.agents:clerk", "model": "offline:default", "tools": []},
     {"name": "warden", "place": "tests.shop.agents:warden", "model": "offline:default", "tools": []},
 ]
@@ -164,7 +165,8 @@ def test_text_for_people(command, db):
     assert rest == [
         "Queue     1 queued, 0 running, 0 waiting; the oldest is queued for 1 h 1 min",
         "Workers   none is alive",
-        "Agents    clerk (tests.shop.agents:clerk), model offline:default",
+        "Agents    assistant (retinue.assistant.agents:assistant), model offline:default",
+        "          clerk (tests.shop.agents:clerk), model offline:default",
         "          warden (tests.shop.agents:warden), model offline:default",
         f"Errors    clerk {failed.pk}: The run took longer than it may. (timeout)",
     ]
@@ -201,7 +203,7 @@ def test_database_away_exits_2(process, tmp_path):
         "problem": "unable to open database file",
     }
     assert (found["queue"], found["workers"], found["errors"]) == (None, None, None)
-    assert [agent["name"] for agent in found["agents"]] == ["clerk", "pricer", "sleeper", "warden"]
+    assert [agent["name"] for agent in found["agents"]] == ["assistant", "clerk", "pricer", "sleeper", "warden"]
 
 
 @pytest.mark.only_on("sqlite")
@@ -211,7 +213,7 @@ def test_database_away_in_text(process, tmp_path):
     assert out.splitlines()[:3] == [
         "Status    database away",
         "Database  sqlite (default) is away: unable to open database file",
-        "Agents    clerk (tests.shop.agents:clerk), model offline:default",
+        "Agents    assistant (retinue.assistant.agents:assistant), model offline:default",
     ]
 
 

@@ -193,6 +193,27 @@ def test_what_was_said_before_the_end_counts(listener, session, user):
     ]
 
 
+def test_what_was_done_before_the_end_counts(listener, session, user):
+    """A model that is not told of it would do it again."""
+
+    async def break_down(messages):
+        if len(messages) == 3:  # the tool has answered
+            raise RuntimeError("no more")
+
+    listener.before = break_down
+    with pytest.raises(ExecutionFailed):
+        listener.agent.run_sync("look around", user=user, session=session)
+    listener.before = None
+    listener.agent.run_sync("now", user=user, session=session)
+    assert listener.told[-1] == [
+        "look around",
+        "[The answer broke off here.]\n\n"
+        "[Tools that were called by then, with their results:]\n"
+        '- look: {"return":"seen look around"}',
+        "now",
+    ]
+
+
 def test_redacted_conversation_goes_on(listener, session, user, settings):
     settings.RETINUE = {"REDACT": "tests.runtime.test_sessions.blacken"}
     for prompt in ("one", "two"):

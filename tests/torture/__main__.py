@@ -43,7 +43,7 @@ def torture_both(kills: int, seed: int) -> int:
         assert process.stdout is not None
         counted = False
         for line in process.stdout:
-            if re.fullmatch(r"(lost|overspent) \d+( [a-z]+ \d+)+\n", line):
+            if re.fullmatch(r"(lost|overspent|missed) \d+( [a-z]+ \d+)+\n", line):
                 counted = line.startswith("lost")
                 totals.update({name: int(count) for name, count in re.findall(r"([a-z]+) (\d+)", line)})
             else:
@@ -52,7 +52,7 @@ def torture_both(kills: int, seed: int) -> int:
         if not counted:
             print(f"{database}: the torture broke down")
             totals["lost"] += 1
-    for names in (("overspent", "held"), ("lost", "doubled", "reasked")):
+    for names in (("missed", "repeated", "differing"), ("overspent", "held"), ("lost", "doubled", "reasked")):
         print(*(f"{name} {totals[name]}" for name in names))
     return int(failed)
 
@@ -91,6 +91,7 @@ def torture(database: str, kills: int, seed: int) -> int:
     if not report.is_clean:
         print(*(folder / "workers.log").read_text().splitlines()[-SHOWN:], sep="\n")
     print(f"{database}: {tormentor.tally}")
+    print(report.streams)
     print(report.money)
     print(report, flush=True)
     servers.stop()

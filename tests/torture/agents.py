@@ -6,13 +6,14 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import AsyncIterator
 from copy import copy
 from typing import Any
 from zlib import crc32
 
 from asgiref.sync import sync_to_async
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from tests.priced import USAGE
@@ -22,21 +23,51 @@ from tests.torture.script import turns
 
 Ctx = RunContext[DjangoDeps]
 LATENCY = 0.06
+WORDS = ["Let ", "me ", "see ", "to ", "it."]
+PIECE = 60
+"""Characters of an answer that come at once."""
 
 
 async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     """Take the next turn of the script; in the end, say what every call gave."""
-    number = sum(isinstance(message, ModelResponse) for message in messages)
+    await _asked(messages)
+    await asyncio.sleep(random.uniform(0, LATENCY))
+    return ModelResponse(parts=_parts(messages), usage=copy(USAGE))
+
+
+async def _stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+    """The same for who watches: with a sentence before each turn, and all of it bit by bit."""
+    await _asked(messages)
+    for place, part in enumerate(_parts(messages)):
+        if isinstance(part, ToolCallPart):
+            if place == 0:
+                for word in WORDS:
+                    await asyncio.sleep(random.uniform(0, LATENCY / 3))
+                    yield word
+            yield {place: DeltaToolCall(part.tool_name, part.args_as_json_str(), tool_call_id=part.tool_call_id)}
+            continue
+        for begin in range(0, len(part.content), PIECE):
+            await asyncio.sleep(random.uniform(0, LATENCY / 3))
+            yield part.content[begin : begin + PIECE]
+
+
+async def _asked(messages: list[ModelMessage]) -> None:
     execution_id = messages[-1].run_id
     assert execution_id is not None
-    await witness.asked(execution_id, number)
-    await asyncio.sleep(random.uniform(0, LATENCY))
+    await witness.asked(execution_id, _number(messages))
+
+
+def _number(messages: list[ModelMessage]) -> int:
+    return sum(isinstance(message, ModelResponse) for message in messages)
+
+
+def _parts(messages: list[ModelMessage]) -> list[Any]:
+    number = _number(messages)
     script = turns(*_prompt(messages).split(" "))
     if number < len(script):
-        parts: list[Any] = [ToolCallPart(c.tool, _arguments(c), c.call_id) for c in script[number]]
-        return ModelResponse(parts=parts, usage=copy(USAGE))
+        return [ToolCallPart(c.tool, _arguments(c), c.call_id) for c in script[number]]
     given = {p.tool_call_id: p.content for m in messages for p in m.parts if isinstance(p, ToolReturnPart)}
-    return ModelResponse(parts=[TextPart(json.dumps(given))], usage=copy(USAGE))
+    return [TextPart(json.dumps(given))]
 
 
 def _prompt(messages: list[ModelMessage]) -> str:
@@ -49,8 +80,9 @@ def _arguments(call: Any) -> dict[str, str]:
     return {"label": call.label, **({"kind": call.kind} if call.kind else {})}
 
 
-victim = DjangoAgent("victim", permission=AUTHENTICATED, model=FunctionModel(_answer, model_name="priced"))
-helper = DjangoAgent("helper", permission=AUTHENTICATED, model=FunctionModel(_answer, model_name="priced"))
+MODEL = FunctionModel(_answer, stream_function=_stream, model_name="priced")
+victim = DjangoAgent("victim", permission=AUTHENTICATED, model=MODEL)
+helper = DjangoAgent("helper", permission=AUTHENTICATED, model=MODEL)
 
 
 def _note(ctx: Ctx, label: str) -> None:

@@ -36,6 +36,9 @@ class Report:
     reasked: list[str] = field(default_factory=list)
     overspent: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -44,6 +47,10 @@ class Report:
     @property
     def money(self) -> str:
         return f"overspent {len(self.overspent)} held {len(self.held)}"
+
+    @property
+    def streams(self) -> str:
+        return f"missed {len(self.missed)} repeated {len(self.repeated)} differing {len(self.differing)}"
 
     def __str__(self) -> str:
         return f"lost {len(self.lost)} doubled {len(self.doubled)} reasked {len(self.reasked)}"

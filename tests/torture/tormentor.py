@@ -1,4 +1,4 @@
-"""Keeps workers busy and kills them, until enough have died; then lets the rest finish."""
+"""Keeps workers busy and kills them, until enough have died; then lets the rest finish, and watches them all along."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from retinue.executions.models import AgentExecution
 from retinue.runtime import points
 from tests.torture import money
 from tests.torture.agents import victim
+from tests.torture.audience import Audience
 from tests.torture.checks import Report, check, rows_of
 from tests.torture.nursery import Nursery, WorkerProcess
 from tests.torture.script import CHANGED, DENIAL, ROOTS, decision, second_try
@@ -63,6 +64,9 @@ class Tally:
     stops: int = 0
     freezes: int = 0
     cancels: int = 0
+    servers: int = 0
+    watchers: int = 0
+    connections: int = 0
     runs: int = 0
     seconds: float = 0.0
 
@@ -70,7 +74,8 @@ class Tally:
         ways = ", ".join(f"{way} {self.kills[way]}" for way in (RANDOM, *points.ALL))
         return (
             f"{self.kills.total()} kills ({ways}), {self.stops} stopped with SIGTERM, {self.freezes} frozen, "
-            f"{self.runs} runs, {self.cancels} of them cancelled, {self.seconds:.0f} s"
+            f"{self.runs} runs, {self.cancels} of them cancelled, {self.watchers} watchers connected "
+            f"{self.connections} times to {self.servers} web servers, {self.seconds:.0f} s"
         )
 
 
@@ -83,6 +88,7 @@ class Tormentor:
         self._user = user
         self._dice = dice
         self._victims: list[Victim] = []
+        self._audience = Audience(self._start, user, dice)
         self.tally = Tally()
         self.roots: dict[str, str] = {}
         """The kind of each run by its label."""
@@ -101,11 +107,14 @@ class Tormentor:
                 said = time.monotonic()
                 say(f"{self.tally.kills.total()} kills, {len(self.roots)} runs")
         deadline = time.monotonic() + END_SECONDS
-        while self._open() and time.monotonic() < deadline:
+        while (self._open() or self._audience.watching) and time.monotonic() < deadline:
             self._turn(killing=False)
         for victim_ in self._victims:
             victim_.process.stop()
+        self._audience.close()
         self.tally.runs, self.tally.seconds = len(self.roots), time.monotonic() - began
+        self.tally.servers, self.tally.watchers = self._audience.servers, len(self._audience.watchers)
+        self.tally.connections = sum(watcher.connections for watcher in self._audience.watchers)
 
     def _has_everything(self) -> bool:
         return all(self.tally.kills[point] for point in points.ALL)
@@ -124,6 +133,7 @@ class Tormentor:
             if self._dice.random() < CANCELS:
                 self._cancel()
         self._decide()
+        self._audience.turn(killing)
         time.sleep(0.02)
 
     def _bury(self) -> None:
@@ -132,7 +142,7 @@ class Tormentor:
             match dead.process.returncode:
                 case -9:
                     self.tally.kills[RANDOM if dead.struck else dead.way] += 1
-                case 0:
+                case 0 | -15:  # told to stop, maybe before it had ears
                     self.tally.stops += 1
                 case status:
                     raise RuntimeError(f"A worker ended with {status}; see workers.log.")
@@ -149,9 +159,14 @@ class Tormentor:
     def _bear_to_live(self) -> Victim:
         return Victim(self._start(None), RANDOM, float("inf"))
 
-    def _start(self, trap: tuple[str, int, str] | None) -> WorkerProcess:
+    def _start(self, trap: tuple[str, int, str] | None, port: int = 0, **retinue: Any) -> WorkerProcess:
         return self._nursery.start(
-            folder=str(self._folder), retinue=RETINUE, trap=trap, sweep=0.2, seed=self._dice.randrange(2**32)
+            folder=str(self._folder),
+            retinue={**RETINUE, **retinue},
+            trap=trap,
+            sweep=0.2,
+            seed=self._dice.randrange(2**32),
+            port=port,
         )
 
     def _strike(self) -> None:
@@ -178,7 +193,10 @@ class Tormentor:
     def _enqueue(self) -> None:
         label = f"r{len(self.roots)}"
         kind = ROOTS[len(self.roots) % len(ROOTS)]
-        victim.enqueue(f"{kind} {label}", user=self._user)
+        streamed = len(self.roots) % 4 > 0
+        execution = victim.enqueue(f"{kind} {label}", user=self._user, stream=streamed)
+        if streamed:
+            self._audience.follow(execution)
         self.roots[label] = kind
 
     def _cancel(self) -> None:
@@ -203,4 +221,7 @@ class Tormentor:
 
     def report(self) -> Report:
         """What is wrong, now that all have ended."""
-        return check(self.roots, self._folder, self.cancelled, self.frozen)
+        report = check(self.roots, self._folder, self.cancelled, self.frozen)
+        for kind, sentence in self._audience.complaints():
+            getattr(report, kind).append(sentence)
+        return report

@@ -4,6 +4,7 @@ from retinue import AUTHENTICATED, DjangoAgent
 
 assistant = DjangoAgent(
     "assistant",
+    description="Answers questions, and helps with whatever can be done in words.",
     permission=AUTHENTICATED,
     instructions=(
         "You are a helpful assistant. Answer what is asked, first and directly; explain as much as the question needs. "

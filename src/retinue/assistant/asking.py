@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,10 +16,12 @@ from retinue.assistant.forms import AskForm
 from retinue.conf import get_settings
 from retinue.errors import AgentPermissionDenied, IllegalTransition, InvalidInput, UnknownAgent
 from retinue.executions.models import AgentExecution
-from retinue.runtime.agent import DjangoAgent
 from retinue.sessions.lifecycle import delete, find_session, start_session
 from retinue.sessions.models import AISession
 from retinue.types import Principal
+
+if TYPE_CHECKING:
+    from retinue.runtime.agent import DjangoAgent
 
 
 def agent_for(principal: Principal, name: str = "") -> DjangoAgent[Any, Any]:

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from retinue.budgets.units import Unit
 from retinue.errors import InvalidInput
 from retinue.executions.states import Rating, Status
-from retinue.runtime.journal.payload import storable
 from retinue.sessions.models import TITLE_LENGTH, Policy
 
 LONGEST_PROMPT = 2000
@@ -174,6 +173,8 @@ class SessionForm(forms.Form):
     context = JSONValueField(required=False, error_messages={"invalid": gettext_lazy("The context is a JSON object.")})
 
     def clean_context(self) -> dict[str, Any]:
+        from retinue.runtime.journal.payload import storable  # loads pydantic-ai, which `check` does not pay for
+
         context: Any = self.cleaned_data["context"]
         if context is None:
             return {}

@@ -12,7 +12,6 @@ from retinue.approvals.decisions import may_decide
 from retinue.approvals.models import Approval
 from retinue.assistant.markdown import render
 from retinue.executions.states import EventKind, StepKind
-from retinue.runtime.steps.tool_calls import call_place
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
@@ -180,6 +179,8 @@ def _arguments(given: Any) -> Any:
 
 def _is_at(key: str, call: ToolCall) -> bool:
     """Whether the journal's key is that of this call, at whatever try of it."""
+    from retinue.runtime.steps.tool_calls import call_place  # loads pydantic-ai, which `check` does not pay for
+
     place = call_place(call.name, call.step + 1, call.call_id, 0)
     return key == place or key.startswith((f"{place}:", f"{place}#"))
 

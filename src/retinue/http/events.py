@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
@@ -23,7 +24,7 @@ from retinue.http.threads import give_back_thread
 from retinue.runtime.events.watch import Beat, Stored, watch
 from retinue.runtime.loop.engine import get_engine
 
-PERMISSION = "retinue.view_agentexecution"
+VIEW_EXECUTIONS, VIEW_SESSIONS = "retinue.view_agentexecution", "retinue.view_aisession"
 AG_UI = "ag-ui"
 FORMATS = (sse.FORMAT, AG_UI)
 BEAT_SECONDS = 15.0
@@ -35,9 +36,9 @@ Encode = Callable[[Event | Stored | Beat], bytes]
 async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
     """The events of a run after `Last-Event-ID` (or `?after=`), and those that come, to its end.
 
-    For whom the run acts, and for holders of `retinue.view_agentexecution`. A delegated run has no stream: what it
-    does shows in that of the run that nobody delegated. `?format=ag-ui` gives AG-UI's events. Who has the end already
-    gets 204, on which browsers connect no more.
+    For whom the run acts, and for holders of the permission to view it or its session. A delegated run has no stream:
+    what it does shows in that of the run that nobody delegated. `?format=ag-ui` gives AG-UI's events. Who has the end
+    already gets 204, on which browsers connect no more.
     """
     form = request.GET.get("format", sse.FORMAT)
     if form not in FORMATS:
@@ -88,7 +89,7 @@ def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId
     if principal is None:
         return 401
     execution = AgentExecution.objects.using(alias).roots().filter(pk=execution_id).first()
-    if execution is None or not (execution.principal == principal or request.user.has_perm(PERMISSION)):
+    if execution is None or not (execution.principal == principal or _may_view(request.user, execution)):
         return 404
     if after is not None and _has_end(alias, execution_id, after):
         return 204
@@ -97,6 +98,11 @@ def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId
     from retinue.http.ag_ui.translator import Translator, conversation_before
 
     return Translator(execution, conversation_before(execution, alias), after).encode
+
+
+def _may_view(user: Any, execution: AgentExecution) -> bool:
+    """Whether somebody may watch others' runs, be it only those in conversations."""
+    return user.has_perm(VIEW_EXECUTIONS) or (execution.session_id is not None and user.has_perm(VIEW_SESSIONS))
 
 
 def _has_end(alias: str, execution_id: UUID, after: EventId) -> bool:

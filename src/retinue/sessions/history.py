@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from pydantic import TypeAdapter
 from pydantic_ai.messages import (
     ModelMessage,
@@ -37,6 +37,8 @@ HISTORY_KEY = "note:history"
 """The step of a run that holds what its model was told of the conversation: `messages`, and a `summary` if any."""
 INTERRUPTED = "[The answer was interrupted here.]"
 BROKEN_OFF = "[The answer broke off here.]"
+DONE = "[Tools that were called by then, with their results:]"
+RESULT_CHARS = 500
 SUMMARY = "What was said before, in short:"
 NOTED = "Noted."
 LOOK_BACK = 5
@@ -74,7 +76,8 @@ def dump(messages: Sequence[ModelMessage]) -> Any:
 def turns_before(alias: str, execution: AgentExecution, after: datetime | None = None) -> Iterator[Turn]:
     """The turns of the execution's session before it (and after that time), the latest first.
 
-    Of a run that was cancelled counts what it had said until then; a run that failed counts if it had said something.
+    Of a run that was cancelled counts what it had said and done until then; a run that failed counts if it had said or
+    done something.
     """
     earlier = AgentExecution.objects.using(alias).filter(
         Q(created_at__gt=after) if after is not None else Q(),
@@ -103,14 +106,25 @@ def _turn(alias: str, row: AgentExecution, stored: Any) -> Turn | None:
         messages = _spoken(bytes(stored), answer) if stored is not None else None
     else:
         said = text_so_far(alias, row.pk)
-        if row.status == Status.FAILED and not said:
+        if row.status == Status.FAILED and not said and not _calls(alias, row).exists():
             return None
         mark = INTERRUPTED if row.status == Status.CANCELLED else BROKEN_OFF
-        answer, messages = f"{said}\n\n{mark}".strip(), None
+        answer, messages = "\n\n".join(filter(None, [said, mark, _done(alias, row)])), None
     messages = messages or exchange(row.input_prompt, answer)
     return Turn(
         execution_id=row.pk, created_at=row.created_at, messages=messages, prompt=row.input_prompt, answer=answer
     )
+
+
+def _calls(alias: str, row: AgentExecution) -> QuerySet[ExecutionStep]:
+    return ExecutionStep.objects.using(alias).filter(execution=row.pk, kind=StepKind.TOOL)
+
+
+def _done(alias: str, row: AgentExecution) -> str:
+    """What a run that did not come to its end had done: a model that is not told of it does it again."""
+    calls = _calls(alias, row).order_by("id").values_list("name", "payload")
+    lines = [f"- {name}: {bytes(payload or b'').decode()[:RESULT_CHARS]}" for name, payload in calls]
+    return "\n".join([DONE, *lines]) if lines else ""
 
 
 def _spoken(payload: bytes, answer: str) -> list[ModelMessage] | None:

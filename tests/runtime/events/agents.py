@@ -13,7 +13,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic_ai.messages import ModelMessage, ModelResponse, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
@@ -22,6 +22,12 @@ from tests.shop.models import Note
 from tests.torture import witness
 
 Ctx = RunContext[DjangoDeps]
+
+
+def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    """All at once, for who does not watch; the gates are open then."""
+    prompt = messages[0].parts[-1].content
+    return ModelResponse(parts=[TextPart(" ".join(word for word in str(prompt).split(" ") if word[0] != "@") + " ")])
 
 
 async def tell(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
@@ -44,7 +50,7 @@ async def tell(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[A
                 yield f"{word} "
 
 
-MODEL = FunctionModel(stream_function=tell, model_name="teller")
+MODEL = FunctionModel(answer, stream_function=tell, model_name="teller")
 teller = DjangoAgent("teller", permission=AUTHENTICATED, model=MODEL)
 
 

@@ -107,9 +107,9 @@ def amount(value: Decimal) -> str:
 
 
 @register.filter
-def any_open(turns: Iterable[Turn] | None) -> bool:
-    """Whether an answer of these is still on its way."""
-    return any(turn.is_open for turn in turns or ())
+def any_running(turns: Iterable[Turn] | None) -> bool:
+    """Whether an answer of these comes without anybody's doing: not one that waits for a decision."""
+    return any(turn.is_open and not turn.is_waiting for turn in turns or ())
 
 
 def _may_run(principal: Principal, name: str) -> bool:

@@ -67,6 +67,12 @@ class Follower:
         if self._awake is not None and (execution_id is None or execution_id in self._cursors):
             self._awake.set()
 
+    async def end(self) -> None:
+        """Look for nothing any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
     def close(self) -> None:
         """Any thread but the loop's may call it. Waits until the listener's connection is closed."""
         listener, self._listener = self._listener, None

@@ -34,6 +34,7 @@ class Subscriber:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.inbox: asyncio.Queue[Told] = asyncio.Queue()
+        self.left = False
 
     def deliver(self, told: Sequence[Told]) -> None:
         """Called on the watcher's loop."""
@@ -64,6 +65,8 @@ class Hub:
 
     async def subscribe(self, execution_id: UUID, subscriber: Subscriber) -> None:
         """From now on he is told; first, what the run has said here that is not stored yet."""
+        if subscriber.left:  # before he was there
+            return
         channel = self._channels[execution_id]
         channel.subscribers.add(subscriber)
         if channel.recorder is None:
@@ -74,8 +77,8 @@ class Hub:
         elif (unstored := channel.recorder.unstored()) is not None:
             send([subscriber], [unstored])
 
-    async def unsubscribe(self, execution_id: UUID, subscriber: Subscriber) -> None:
-        """He left. To be submitted like `subscribe`, so that it cannot come before that."""
+    def unsubscribe(self, execution_id: UUID, subscriber: Subscriber) -> None:
+        subscriber.left = True
         channel = self._channels.get(execution_id)
         if channel is not None:
             channel.subscribers.discard(subscriber)
@@ -109,8 +112,9 @@ class Hub:
         if channel is not None and channel.subscribers and told:
             send(channel.subscribers, told)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """The engine ends: nobody is told anything any more."""
+        await self._follower.end()
         for channel in self._channels.values():
             send(channel.subscribers, [None])
 

@@ -23,7 +23,7 @@ Heard = Callable[[UUID | None], None]
 
 
 class Listener(threading.Thread):
-    """Calls `heard(execution id)`; with None once it listens: what was said before was missed."""
+    """Calls `heard(execution id)`; with None when it begins to listen, or does not any more: something was missed."""
 
     def __init__(self, heard: Heard) -> None:
         super().__init__(name="retinue-listener", daemon=True)
@@ -44,6 +44,7 @@ class Listener(threading.Thread):
                     logger.warning("Nobody tells of new events (%s); looking for them instead.", type(error).__name__)
                 warned = True
             self.connected = False
+            self._heard(None)  # from now on somebody has to look
             self._stopped.wait(PAUSE)
 
     def _listening(self) -> None:

@@ -65,7 +65,7 @@ async def watch(
                 return
     finally:
         with suppress(RuntimeError):  # the engine may be closed by now
-            engine.submit(lambda: engine.hub.unsubscribe(execution_id, subscriber))
+            engine.loop.call_soon_threadsafe(engine.hub.unsubscribe, execution_id, subscriber)
 
 
 class Watcher:

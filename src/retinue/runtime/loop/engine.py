@@ -180,7 +180,8 @@ class Engine:
         if self._heartbeat is not None:
             self._heartbeat.stop()
             self._heartbeat = None
-        self.loop.call_soon_threadsafe(self.hub.end)
+        with suppress(TimeoutError):
+            self.submit(self.hub.end).result(5)
         self._follower.close()
         if self._bridge is not None:
             self._bridge.close()

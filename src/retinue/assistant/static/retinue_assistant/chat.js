@@ -128,6 +128,7 @@
     }
 
     async after_edit(turn, told) {
+      turn.querySelector("[data-rt-edit]").open = false;
       await this.after_regenerate(turn, told);
     }
 
@@ -139,6 +140,7 @@
     }
 
     async after_note(turn) {
+      turn.querySelector("[data-rt-note]").open = false;
       await this.transcript.refresh(turn);
       this.say(retinue.texts.thanks);
     }
@@ -159,7 +161,6 @@
       if (button.dataset.rtCopy) this.copy(button);
       else if (button.matches("[data-rt-cancel]")) this.closeEdit(button.closest("details"));
       else if (button.matches("[data-rt-composer-stop]")) this.stop();
-      else if (button.matches("[data-rt-suggestion]")) this.ask(button.textContent.trim());
     }
 
     stop() {

@@ -20,7 +20,7 @@
       this.watchScroll();
       retinue.markdown.equip(this.list);
       this.list.querySelectorAll("[data-rt-turn]").forEach((turn) => this.equip(turn));
-      if (this.list.childElementCount) this.toBottom(); // a welcome is read from its beginning
+      this.begin();
       this.watchNext();
       window.addEventListener("pagehide", () => this.unwatch());
       window.addEventListener("pageshow", (event) => event.persisted && this.watchNext());
@@ -48,6 +48,13 @@
       grown.observe(this.scroller);
     }
 
+    /* At the turn that the address names, else at the last one; a welcome is read from its beginning. */
+    begin() {
+      const named = window.location.hash && document.getElementById(window.location.hash.slice(1));
+      if (named && this.list.contains(named)) named.scrollIntoView();
+      else if (this.list.childElementCount) this.toBottom();
+    }
+
     toBottom() {
       this.follows = true;
       this.jump.hidden = true;
@@ -64,21 +71,31 @@
 
     /* Puts the server's view of a turn in the place of what is there. */
     replace(turn, fresh) {
-      const open = Array.from(turn.querySelectorAll("details[open][data-call]"), (each) => each.dataset.call);
       const focused = turn.contains(document.activeElement) && document.activeElement.closest("[data-testid]");
-      fresh.querySelectorAll("details[data-call]").forEach((each) => {
-        if (open.includes(each.dataset.call)) each.open = true;
-      });
       retinue.markdown.equip(fresh);
-      turn.replaceWith(fresh);
       this.equip(fresh);
+      this.carryOver(turn, fresh);
+      turn.replaceWith(fresh);
       if (focused) this.refocus(fresh, focused.dataset.testid);
       return fresh;
     }
 
+    /* What somebody has opened stays open, and what he is typing there is kept. */
+    carryOver(turn, fresh) {
+      const name = (details) => `${details.className} ${details.dataset.call || ""}`;
+      const successors = Array.from(fresh.querySelectorAll("details"));
+      for (const old of turn.querySelectorAll("details[open]")) {
+        const successor = successors.find((each) => name(each) === name(old));
+        if (!successor) continue;
+        successor.open = true;
+        const [from, to] = [old, successor].map((each) => each.querySelector("textarea"));
+        if (from && to) to.value = from.value;
+      }
+    }
+
     refocus(turn, testid) {
       const again = turn.querySelector(`[data-testid="${testid}"]`);
-      (again && !again.closest("[hidden]") ? again : turn).focus({ preventScroll: true });
+      (again?.checkVisibility() ? again : turn).focus({ preventScroll: true });
     }
 
     equip(turn) {
@@ -186,7 +203,7 @@
       this.unwatch();
       turn.dataset.open = "false";
       if (end) turn.dataset.status = end.status;
-      if (fresh && end) this.replace(turn, fresh);
+      if (fresh && (end || fresh.dataset.open !== "true")) this.replace(turn, fresh);
       else this.complain(turn, end ? retinue.texts.reload : retinue.texts.unreachable);
       this.say(retinue.texts[end?.status] || retinue.texts.unreachable);
       this.ended?.();

@@ -44,7 +44,10 @@ def in_pieces(text, size=7):
 
 def assert_harmless(visitor):
     assert visitor.page.evaluate("window.ran") is None
-    assert visitor.page.locator("[data-testid=answer] :is(script, style, iframe, img, form, input, svg, math)").count() == 0
+    assert (
+        visitor.page.locator("[data-testid=answer] :is(script, style, iframe, img, form, input, svg, math)").count()
+        == 0
+    )
     hrefs = visitor.page.locator("[data-testid=answer-text] a").evaluate_all("links => links.map((link) => link.href)")
     assert [href for href in hrefs if not href.startswith(("https:", "http:"))] == []
     handlers = "nodes => nodes.flatMap((node) => node.getAttributeNames()).filter((name) => name.startsWith('on'))"

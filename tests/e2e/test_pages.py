@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from retinue.sessions.models import AISession
 from tests.e2e import gallery
 from tests.e2e.browsing import expect
 from tests.e2e.looks import faults, too_wide
@@ -53,3 +54,12 @@ def test_history_counts_and_pages(site, visit, person):
     visitor.open("/ai/")
     expect(visitor["stat-total-queries"]).to_contain_text("7")
     expect(visitor["stat-active-sessions"]).to_contain_text("5")
+
+
+def test_new_chat_on_a_phone_begins_at_its_top(site, visit, person):
+    gallery.hang(site, person)
+    visitor = visit(person, size=PHONE)
+    visitor.open("/ai/")
+    expect(visitor.page.get_by_text("What can I do for you?")).to_be_in_viewport()
+    visitor.open(f"/ai/session/{AISession.objects.latest('created_at').pk}/")
+    expect(visitor["approval"]).to_be_in_viewport()

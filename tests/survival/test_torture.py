@@ -16,3 +16,5 @@ def test_runs_survive_kills_at_every_point(stage, user):
     tormentor.run(20)
     assert tormentor.report() == Report()
     assert all(tormentor.tally.kills[point] for point in points.ALL)
+    assert tormentor.tally.servers > 1
+    assert tormentor.tally.connections > tormentor.tally.watchers > 0

@@ -35,8 +35,8 @@ RETINUE = {
 WORKERS = 3
 OPEN_RUNS = 12
 RANDOM = "random"
-CANCELS = 0.02
-"""How likely it is that a turn cancels a run."""
+CANCELS = 0.15
+"""How many runs are cancelled for each that is begun."""
 LONGEST_LIFE = 1.2
 """Seconds until a worker dies at a random instant."""
 FREEZE = (1.0, 4.0)
@@ -130,8 +130,8 @@ class Tormentor:
             self._strike()
             for _ in range(OPEN_RUNS - self._open()):
                 self._enqueue()
-            if self._dice.random() < CANCELS:
-                self._cancel()
+                if self._dice.random() < CANCELS:
+                    self._cancel()
         self._decide()
         self._audience.turn(killing)
         time.sleep(0.02)

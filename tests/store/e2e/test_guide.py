@@ -1,4 +1,4 @@
-"""Guests talk to the shop's guide on the shop's pages."""
+"""The chats on the shop's pages: the guide for everyone, the catalogue's helper for staff."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ def test_guest_asks_the_guide(visit, product_factory):
     other = visit()
     other.open(product.get_absolute_url())
     expect(other["turn"]).to_have_count(0)
+
+
+def test_staff_asks_the_catalogue_helper(visit, staff, grant, product_factory):
+    grant(staff, "products.view_product")
+    product = product_factory(name="Brass lamp", stock=7)
+    visitor = visit(staff)
+    visitor.open(product.get_absolute_url())
+    visitor["chat-toggle"].click()
+    expect(visitor["chat"]).to_have_attribute("data-agent", "catalogue_helper")
+    visitor.ask("How many brass lamps are in stock?")
+    expect(visitor.turn()).to_have_attribute("data-status", "completed")
+    expect(visitor.turn()["answer"]).to_contain_text("7")

@@ -16,6 +16,9 @@ def test_pages_fit_and_are_accessible(visit, person, product_factory, size, dark
     for path in ("/", "/products/", product.get_absolute_url(), "/accounts/login/"):
         page = guest.open(path)
         assert (path, too_wide(page), faults(page)) == (path, [], [])
+    guest.open(product.get_absolute_url())
+    guest["chat-toggle"].click()
+    assert (too_wide(guest.page), faults(guest.page)) == ([], [])
     customer = visit(person, size=size, dark=dark)
     for path in ("/", product.get_absolute_url(), "/accounts/password_change/", "/ai/", "/ai/history/"):
         page = customer.open(path)

@@ -197,9 +197,12 @@ class TestDetail:
             "parent_link": "parent",
             "root_link": "root",
             "retry_link": "retry_of",
+            "session_link": "session",
+            "replaces_link": "replaces",
+            "rated": "rating",
         }
-        errors = {"error_code", "error_message"}  # a failed run shows them in place of its output
-        expected = {field.name for field in AgentExecution._meta.concrete_fields} - errors
+        elsewhere = {"error_code", "error_message", "rating_note"}  # in place of the output, and beside the rating
+        expected = {field.name for field in AgentExecution._meta.concrete_fields} - elsewhere
         assert {shown.get(name, name) for name in fields} - {"acts_for"} == expected
 
     def test_failed_run_says_why(self, page, make):

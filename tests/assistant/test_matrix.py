@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache, partial
+from functools import partial
 
 import pytest
 from django.urls import reverse
@@ -111,7 +111,7 @@ def stage(people, grant, settings, monkeypatch):
 
 
 class Scene:
-    """What belongs to somebody, made anew for every request."""
+    """What belongs to somebody, made anew once a request has changed it."""
 
     def __init__(self, principal):
         self.session = start_session(principal, "careful")
@@ -135,24 +135,39 @@ class Scene:
 PLACES = {pattern.name: str(pattern.pattern) for pattern in urlpatterns}
 
 
-def statuses(browser, scene, method, name):
-    """Of a plain request, and of one for JSON."""
-    found = []
-    scene = cache(scene) if method == "GET" else scene
-    for as_json in (False, True):
-        place = scene().place(name)
-        if method == "GET":
-            response = browser().get(name, *place, json=as_json)
-        else:
-            response = (browser().send if as_json else browser().post)(name, *place, **FIELDS.get(name, {}))
-        if response.streaming:
-            response.close()
-        if as_json and response.status_code >= 400:
-            assert set(json.loads(response.content)) in ({"detail", "code"}, {"error", "code"}), (method, name)
-        if response.status_code == 302 and response["Location"].startswith("/accounts/login/"):
-            assert browser().principal is None or not browser().principal.is_user
-        found.append(response.status_code)
-    return tuple(found)
+def found_by(browsers, principal, method, name):
+    """The statuses that everyone gets: of a plain request, and of one for JSON.
+
+    A request that was refused has changed nothing: the next one finds the same scene.
+    """
+    scene, found = None, dict.fromkeys(PEOPLE, ())
+    for who in PEOPLE:
+        browser = browsers[who]()
+        for as_json in (False, True):
+            scene = scene or Scene(principal)
+            response = respond(browser, method, name, scene.place(name), as_json)
+            found[who] += (response.status_code,)
+            if is_to_log_in(response):
+                assert browser.principal is None or not browser.principal.is_user
+            elif method == "POST" and response.status_code < 400:
+                scene = None
+    return found
+
+
+def respond(browser, method, name, place, as_json):
+    if method == "GET":
+        response = browser.get(name, *place, json=as_json)
+    else:
+        response = (browser.send if as_json else browser.post)(name, *place, **FIELDS.get(name, {}))
+    if response.streaming:
+        response.close()
+    if as_json and response.status_code >= 400:
+        assert set(json.loads(response.content)) in ({"detail", "code"}, {"error", "code"}), (method, name)
+    return response
+
+
+def is_to_log_in(response):
+    return response.status_code == 302 and response["Location"].startswith("/accounts/login/")
 
 
 def test_matrix_names_every_address():
@@ -163,15 +178,13 @@ def test_matrix_names_every_address():
 def test_who_gets_what_of_a_user(stage, people, method, name):
     owner = people("ada")
     browsers = {**stage, "owner": lambda: Browser(owner)}
-    found = {who: statuses(browsers[who], lambda: Scene(Principal.of(owner)), method, name) for who in PEOPLE}
-    assert found == MATRIX[method, name]
+    assert found_by(browsers, Principal.of(owner), method, name) == MATRIX[method, name]
 
 
 @pytest.mark.parametrize(("method", "name"), GUEST_OWNED)
 def test_who_gets_what_of_a_guest(stage, method, name):
     browsers = {**stage, "owner": lambda: Browser(guest="somebody")}
-    found = {who: statuses(browsers[who], lambda: Scene(Principal.guest("somebody")), method, name) for who in PEOPLE}
-    assert found == GUEST_OWNED[method, name]
+    assert found_by(browsers, Principal.guest("somebody"), method, name) == GUEST_OWNED[method, name]
 
 
 @pytest.mark.parametrize("name", [name for method, name in MATRIX if method == "POST"])

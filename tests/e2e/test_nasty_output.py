@@ -27,7 +27,10 @@ Before <script>window.ran = "script"</script> after.
 
 The end.
 """
-BROKEN = "**bold *both\n\n| a | b\n|--\n| `c | d |\n\n> - 1. [link](<\n\n![](\n\n[x]: \n\n\\<\\> &amp; &lt;b&gt; &#0; \u0001\n\nThe end."
+BROKEN = (
+    "**bold *both\n\n| a | b\n|--\n| `c | d |\n\n> - 1. [link](<\n\n![](\n\n[x]: \n\n"
+    "\\<\\> &amp; &lt;b&gt; &#0; \u0001\n\nThe end."
+)
 BIDI = f"Pay {RTL}001{LRI} now.\n\nThe end."
 
 

@@ -304,7 +304,10 @@ def main() -> None:
 
     django.setup()
     agents = [agent for name in sys.argv[1:] for agent in importlib.import_module(name).AGENTS]
-    for name in ("retinue.workers.worker", "retinue.dispatch.worker", "pydantic_ai.models.function"):
+    from django.conf import settings
+
+    server = ("retinue.http.events", settings.ROOT_URLCONF)
+    for name in ("retinue.workers.worker", "retinue.dispatch.worker", "pydantic_ai.models.function", *server):
         importlib.import_module(name)
     from retinue.agents.registry import all_agents
 

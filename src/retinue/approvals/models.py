@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from retinue.executions.places import call_id_of
 from retinue.types import Principal, time_ordered_uuid
 
 
@@ -84,9 +84,8 @@ class Approval(models.Model):
 
     @property
     def call_id(self) -> str:
-        """The provider's id of the call, out of its place `tool:name@step:id[:retry][#question]`."""
-        place = self.key.removeprefix(f"tool:{self.tool_name}@").partition(":")[2]
-        return re.sub(r"(:\d+)?(#\d+)?$", "", place)
+        """The provider's id of the call."""
+        return call_id_of(self.key, self.tool_name)
 
     def approve(self, *, by: Any, arguments: dict[str, Any] | None = None) -> Approval:
         """See approvals.decisions.approve()."""

@@ -11,12 +11,11 @@ from django.utils.translation import gettext as _
 from retinue.approvals.models import Approval
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
+from retinue.http.access import VIEW_SESSIONS, may_view
 from retinue.sessions.lifecycle import find_session
 from retinue.sessions.models import AISession
 from retinue.types import Principal
 
-VIEW_SESSIONS = "retinue.view_aisession"
-VIEW_EXECUTIONS = "retinue.view_agentexecution"
 DECIDE = "retinue.decide_approval"
 
 own_session = find_session
@@ -42,10 +41,7 @@ def own_execution(execution_id: UUID, principal: Principal) -> AgentExecution:
 def readable_execution(execution_id: UUID, principal: Principal, user: Any) -> AgentExecution:
     """See own_execution(); or anyone's with the permission to view it or its session."""
     execution = _execution(execution_id)
-    if execution is None:
-        raise _not_there()
-    others = (VIEW_EXECUTIONS,) if execution.session_id is None else (VIEW_EXECUTIONS, VIEW_SESSIONS)
-    if execution.principal != principal and not any(map(user.has_perm, others)):
+    if execution is None or not may_view(execution, principal, user):
         raise _not_there()
     return execution
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.formats import localize
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -15,8 +17,10 @@ from django.utils.translation import gettext_lazy
 from retinue.budgets.units import Unit
 from retinue.errors import InvalidInput
 from retinue.executions.states import Rating, Status
+from retinue.http import strict_json
 from retinue.sessions.models import TITLE_LENGTH, Policy
 
+DAY = timedelta(days=1)
 LONGEST_PROMPT = 2000
 LEAST, MOST, STEP, USUAL = 10, 500, 10, 50
 """How many credits a question may be allowed."""
@@ -162,9 +166,17 @@ class TitleForm(forms.Form):
 
 
 class JSONValueField(forms.JSONField):
-    """A JSON value; that of an empty object or list is one, too."""
+    """A JSON value; that of an empty object or list is one, too. In a JSON body it is one already."""
 
     empty_values = [None, ""]
+
+    def to_python(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return strict_json.loads(value) if value else None
+        except ValueError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
 
 
 class SessionForm(forms.Form):
@@ -198,6 +210,18 @@ class DecisionForm(forms.Form):
     arguments = JSONValueField(required=False, error_messages={"invalid": gettext_lazy("Arguments are a JSON object.")})
 
 
+class DayField(forms.DateField):
+    """A day that has a day before it and one after it, wherever on earth."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            required=False,
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            validators=[MinValueValidator(date.min + DAY), MaxValueValidator(date.max - DAY)],
+            **options,
+        )
+
+
 class HistoryForm(forms.Form):
     """Which of the earlier questions are to be shown."""
 
@@ -205,12 +229,8 @@ class HistoryForm(forms.Form):
         label=gettext_lazy("Status"), choices=[("", gettext_lazy("All")), *Status.choices], required=False
     )
     session = forms.UUIDField(label=gettext_lazy("Session"), required=False)
-    since = forms.DateField(
-        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    until = forms.DateField(
-        label=gettext_lazy("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    since = DayField(label=gettext_lazy("From"))
+    until = DayField(label=gettext_lazy("To"))
     text = forms.CharField(label=gettext_lazy("Text"), required=False, max_length=200)
 
 

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from retinue.approvals.decisions import may_decide
 from retinue.approvals.models import Approval
 from retinue.assistant.markdown import render
-from retinue.executions.states import EventKind, StepKind
+from retinue.executions.places import call_place, is_at
+from retinue.executions.states import EventKind
 
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
-    from retinue.executions.events import Event
-    from retinue.executions.models import ExecutionStep
+    from retinue.executions.transcript import Told
 
 SHOWN = 20_000
 """How many characters of arguments and results are shown."""
-OUTCOMES = {"return": "success", "full": "success", "files": "success", "retry": "retry", "failed": "failed"}
-"""How a recorded result is marked, and what people are told."""
 
 
 @dataclass(kw_only=True)
@@ -71,12 +69,12 @@ class Parts:
     def __init__(self) -> None:
         self.list: list[Part] = []
 
-    def say(self, kind: type[Text | Thinking], step: int, text: str, offset: int | None = None) -> None:
+    def say(self, kind: type[Text | Thinking], step: int, text: str, offset: int) -> None:
         """More of a request's text; from `offset` on what was said before does not hold."""
         part = next((p for p in self.list if isinstance(p, kind) and p.step == step), None)
         if part is None:
             self.list.append(part := kind(step=step))
-        part.text = (part.text if offset is None else part.text[:offset]) + text
+        part.text = part.text[:offset] + text
 
     def call(self, step: int, call_id: str, name: str, arguments: Any) -> None:
         known = (c for c in self.calls() if c.step == step and c.call_id == call_id)
@@ -117,15 +115,11 @@ class Parts:
                     call.outcome, call.result = "denied", approval.note
 
 
-def parts_of_events(events: Iterable[Event]) -> Parts:
-    """The parts that events amount to; what a site redacted beyond reading is left out."""
+def parts_of(told: Iterable[Told]) -> Parts:
+    """The parts that it all amounts to."""
     parts = Parts()
-    for event in events:
-        try:
-            data = event.content
-        except ValueError:
-            continue
-        match event.kind:
+    for kind, data in told:
+        match kind:
             case EventKind.TEXT:
                 parts.say(Text, data["step"], data["text"], data["offset"])
             case EventKind.THINKING:
@@ -140,53 +134,9 @@ def parts_of_events(events: Iterable[Event]) -> Parts:
     return parts
 
 
-def parts_of_steps(steps: Iterable[ExecutionStep]) -> Parts:
-    """The parts of an answer as the journal has them; what a site redacted beyond reading is left out."""
-    parts, number = Parts(), -1
-    for step in steps:
-        number += step.kind == StepKind.MODEL
-        try:
-            content = step.content
-        except ValueError:
-            continue
-        if step.kind == StepKind.MODEL:
-            _add_response(parts, number, content)
-        elif call := next((c for c in parts.calls() if _is_at(step.key, c)), None):
-            ((kind, value),) = content.items()
-            call.outcome = OUTCOMES.get(kind, "success")
-            call.result = pretty(value.get("return_value") if kind == "full" else value)
-    return parts
-
-
-def _add_response(parts: Parts, number: int, response: dict[str, Any]) -> None:
-    for part in response.get("parts", ()):
-        match part.get("part_kind"):
-            case "text":
-                parts.say(Text, number, part["content"])
-            case "thinking" if part["content"]:
-                parts.say(Thinking, number, part["content"])
-            case "tool-call":
-                parts.call(number, part["tool_call_id"], part["tool_name"], _arguments(part.get("args")))
-
-
-def _arguments(given: Any) -> Any:
-    """Some providers' arguments are JSON as a text."""
-    try:
-        return json.loads(given) if isinstance(given, str) else given or {}
-    except ValueError:
-        return given
-
-
-def _is_at(key: str, call: ToolCall) -> bool:
-    """Whether the journal's key is that of this call, at whatever try of it."""
-    from retinue.runtime.steps.tool_calls import call_place  # loads pydantic-ai, which `check` does not pay for
-
-    place = call_place(call.name, call.step + 1, call.call_id, 0)
-    return key == place or key.startswith((f"{place}:", f"{place}#"))
-
-
 def _is_about(approval: Approval, call: ToolCall) -> bool:
-    return approval.execution.parent_id is None and _is_at(approval.key, call)
+    place = call_place(call.name, call.step + 1, call.call_id)
+    return approval.execution.parent_id is None and is_at(approval.key, place)
 
 
 def pretty(value: Any) -> str:

@@ -16,12 +16,13 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString, mark_safe
 
 from retinue.approvals.models import Approval
-from retinue.assistant.parts import Part, Parts, Text, parts_of_events, parts_of_steps
+from retinue.assistant.parts import Part, Parts, Text, parts_of
 from retinue.budgets.units import Unit
 from retinue.conf import get_settings
 from retinue.executions.events import Event, to_event
 from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
 from retinue.executions.states import EventKind, Status, StepKind
+from retinue.executions.transcript import told_by_events, told_by_steps
 
 if TYPE_CHECKING:
     from retinue.sessions.models import AISession
@@ -242,8 +243,8 @@ class _Content:
             self._approvals[approval.execution.root_id].append(approval)
 
     def parts(self, row: AgentExecution, user: Any) -> Parts:
-        told = row.pk in self._told
-        parts = parts_of_events(self._events[row.pk]) if told else parts_of_steps(self._steps[row.pk])
+        is_told = row.pk in self._told
+        parts = parts_of(told_by_events(self._events[row.pk]) if is_told else told_by_steps(self._steps[row.pk]))
         if row.status == Status.COMPLETED:
             if not isinstance(row.output_data, str):
                 parts.forget_unanswered()  # a structured output comes as a call of no tool

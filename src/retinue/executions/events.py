@@ -82,6 +82,13 @@ def text_so_far(alias: str, execution_id: UUID) -> str:
     )
 
 
+def answer_so_far(alias: str, execution: AgentExecution) -> str | None:
+    """What people read as the answer: of a run that did not complete, what it had said, if anything."""
+    if execution.status == Status.COMPLETED:
+        return execution.answer
+    return text_so_far(alias, execution.pk) or None
+
+
 def said(events: list[Event]) -> str:
     """The text that events amount to; what different model requests said is apart by an empty line."""
     texts: dict[int, str] = {}

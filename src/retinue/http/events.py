@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import Any
 from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
@@ -18,13 +17,13 @@ from retinue.executions.events import Event, EventId
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import EventKind
 from retinue.http import sse
+from retinue.http.access import may_view
 from retinue.http.errors import refusal
 from retinue.http.principal import request_principal
 from retinue.http.threads import give_back_thread
 from retinue.runtime.events.watch import Beat, Stored, watch
 from retinue.runtime.loop.engine import get_engine
 
-VIEW_EXECUTIONS, VIEW_SESSIONS = "retinue.view_agentexecution", "retinue.view_aisession"
 AG_UI = "ag-ui"
 FORMATS = (sse.FORMAT, AG_UI)
 BEAT_SECONDS = 15.0
@@ -89,7 +88,7 @@ def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId
     if principal is None:
         return 401
     execution = AgentExecution.objects.using(alias).roots().filter(pk=execution_id).first()
-    if execution is None or not (execution.principal == principal or _may_view(request.user, execution)):
+    if execution is None or not may_view(execution, principal, request.user):
         return 404
     if after is not None and _has_end(alias, execution_id, after):
         return 204
@@ -98,11 +97,6 @@ def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId
     from retinue.http.ag_ui.translator import Translator, conversation_before
 
     return Translator(execution, conversation_before(execution, alias), after).encode
-
-
-def _may_view(user: Any, execution: AgentExecution) -> bool:
-    """Whether somebody may watch others' runs, be it only those in conversations."""
-    return user.has_perm(VIEW_EXECUTIONS) or (execution.session_id is not None and user.has_perm(VIEW_SESSIONS))
 
 
 def _has_end(alias: str, execution_id: UUID, after: EventId) -> bool:

@@ -12,7 +12,7 @@ from pydantic_ai.models import Model
 from retinue.budgets.accounts import check as check_budgets
 from retinue.conf import get_settings
 from retinue.dispatcher import get_dispatcher
-from retinue.errors import BudgetExceeded, IdempotencyConflict, UnknownSession
+from retinue.errors import BudgetExceeded, IdempotencyConflict, RetinueError, UnknownSession
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.providers.prices import is_free
@@ -70,7 +70,7 @@ def _insert(submitted: Submission, execution: AgentExecution, alias: str) -> Age
             if isinstance(submitted.session, AISession):
                 admit(alias, submitted.session.pk, execution, replaces=submitted.replaces, policy=submitted.policy)
             execution.save(using=alias, force_insert=True)
-    except IntegrityError:
+    except (IntegrityError, RetinueError):  # the same message came in at the same time
         if execution.idempotency_key is None or not (earlier := find_earlier(alias, execution)):
             raise
         return _or_raise(earlier)

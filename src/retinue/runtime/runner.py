@@ -98,7 +98,10 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
             await _park(run)
         await _fail(run, error)
     output = storable(from_json(to_json(result.output)))
-    used = _place(run) | (FREE if isinstance(result, CachedAnswer) else {})
+    used = _place(run)
+    if isinstance(result, CachedAnswer):
+        # What summed up the conversation before was paid for.
+        used = used | FREE if not run.spendings else used | {"from_cache": True}
     ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **used)
     try:
         last = await last_step(frame)

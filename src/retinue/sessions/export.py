@@ -14,9 +14,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
-from retinue.executions.events import text_so_far
+from retinue.executions.events import answer_so_far
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.executions.states import Status, StepKind
+from retinue.executions.states import EventKind, Status, StepKind
+from retinue.executions.transcript import told_by_steps
 from retinue.sessions.models import AISession
 
 FORMAT = 1
@@ -62,7 +63,6 @@ def _turns(session: AISession) -> list[dict[str, Any]]:
 
 def _turn(alias: str, execution: AgentExecution, steps: list[ExecutionStep]) -> dict[str, Any]:
     replaced_by = getattr(execution, "replaced_by", None)
-    is_complete = execution.status == Status.COMPLETED
     return {
         "execution_id": str(execution.pk),
         "status": execution.status,
@@ -71,7 +71,7 @@ def _turn(alias: str, execution: AgentExecution, steps: list[ExecutionStep]) -> 
         "replaces": str(execution.replaces_id) if execution.replaces_id else None,
         "replaced_by": str(replaced_by.pk) if replaced_by else None,
         "prompt": execution.input_prompt,
-        "answer": execution.answer if is_complete else text_so_far(alias, execution.pk) or None,
+        "answer": answer_so_far(alias, execution),
         "output": execution.output_data,
         "error": execution.error_message or None,
         "tool_calls": _tool_calls(steps),
@@ -92,37 +92,15 @@ def _text(amount: Any) -> str | None:
 
 def _tool_calls(steps: Iterable[ExecutionStep]) -> list[dict[str, Any]]:
     """The calls that the model made, with what they gave; what a site redacted beyond reading is left out."""
-    requests, places, calls = 0, {}, []
-    for step in steps:
-        requests += step.kind == StepKind.MODEL
-        try:
-            content = step.content
-        except ValueError:
-            continue
-        if step.kind == StepKind.MODEL:
-            for part in content.get("parts", ()):
-                if part.get("part_kind") == "tool-call":
-                    call = {"tool": part["tool_name"], "arguments": _arguments(part.get("args")), "result": None}
-                    places[f"tool:{part['tool_name']}@{requests}:{part['tool_call_id']}"] = call
-                    calls.append(call)
-        else:
-            place = next((place for place in places if f"{step.key}:".startswith(f"{place}:")), None)
-            if place is not None:
-                places[place]["result"] = _result(content)
+    calls: list[dict[str, Any]] = []
+    latest: dict[str, dict[str, Any]] = {}  # providers may use an id again
+    for kind, data in told_by_steps(steps):
+        if kind == EventKind.TOOL_CALL:
+            call = latest[data["call_id"]] = {"tool": data["tool"], "arguments": data["arguments"], "result": None}
+            calls.append(call)
+        elif kind == EventKind.TOOL_RESULT:
+            latest[data["call_id"]]["result"] = data["content"]
     return calls
-
-
-def _arguments(given: Any) -> Any:
-    """Some providers' arguments are JSON as a text."""
-    try:
-        return json.loads(given) if isinstance(given, str) else given or {}
-    except ValueError:
-        return given
-
-
-def _result(content: dict[str, Any]) -> Any:
-    ((kind, value),) = content.items()
-    return value.get("return_value") if kind == "full" else value
 
 
 def _about(session: AISession) -> str:

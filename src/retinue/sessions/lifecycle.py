@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from retinue.agents.deps import to_user_id
 from retinue.agents.registry import get_agent
@@ -18,6 +19,7 @@ from retinue.conf import get_settings
 from retinue.errors import InvalidInput, UnknownSession
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
+from retinue.executions.states import OPEN
 from retinue.sessions.models import TITLE_LENGTH, AISession, Policy
 from retinue.types import Principal
 
@@ -80,15 +82,17 @@ def delete(session: AISession) -> None:
 
 
 def deactivate_idle(alias: str) -> int:
-    """Close the sessions that had no message for `SESSION_IDLE_DAYS` and answer none now; give how many.
+    """Close the sessions that had no message and no answer for `SESSION_IDLE_DAYS`, and none to come; give how many.
 
     Nothing of them is lost: they can be read, exported and rated, but take no more messages.
     """
     before = timezone.now() - timedelta(days=get_settings().session_idle_days)
-    answering = AgentExecution.objects.filter(session=OuterRef("pk"), parent=None).open()
+    messages = AgentExecution.objects.filter(session=OuterRef("pk"), parent=None)
+    # An answer may have waited long for a person.
+    answered = messages.filter(Q(completed_at__gte=before) | Q(status__in=OPEN))
     idle = AISession.objects.using(alias).active().filter(updated_at__lt=before)
     # Most of the time there is none: to look first spares others the lock.
-    return idle.filter(~Exists(answering)).update(is_active=False) if idle.exists() else 0
+    return idle.filter(~Exists(answered)).update(is_active=False) if idle.exists() else 0
 
 
 def check_policy(policy: str) -> None:
@@ -102,7 +106,8 @@ def check_policy(policy: str) -> None:
 def _json_object(context: Any) -> dict[str, Any]:
     try:
         stored = to_jsonable_python(context)
-    except PydanticSerializationError as error:
+        json.dumps(stored, allow_nan=False, ensure_ascii=False).encode()  # no database takes more
+    except ValueError as error:
         raise InvalidInput(_("The context of a session is an object of JSON values.")) from error
     if not isinstance(stored, dict):
         raise InvalidInput(_("The context of a session is an object of JSON values."))

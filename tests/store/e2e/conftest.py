@@ -1,9 +1,9 @@
 """The store with its own agents, and the assistant's pages with one that follows a script."""
 
 import pytest
-from project.settings.base import RETINUE
 
 from apps.users.models import User
+from project.settings.base import RETINUE
 from tests.e2e.fixtures import *  # noqa: F403
 from tests.e2e.site import Served
 from tests.store.factories import UserFactory

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from retinue.assistant.access import own_execution, own_session
 from retinue.assistant.asking import ask_again, is_for_guests, send
 from retinue.assistant.forms import AskForm, EditForm, checked
+from retinue.assistant.views.answers import page_of
 from retinue.assistant.views.base import Answered, given, log_in, view, wants_json, way_back
 from retinue.assistant.views.pages import dashboard_context, session_context
 from retinue.conf import get_settings
@@ -89,11 +90,11 @@ def _page_again(request: HttpRequest, principal: Principal, form: AskForm, error
 
 async def _started(request: HttpRequest, execution: AgentExecution) -> HttpResponseBase:
     """Where to watch the run; for a plain form, the page that shows what came of it."""
-    page = reverse("ai_assistant:session_detail", args=[execution.session_id])
+    page = page_of(execution)
     if wants_json(request):
         started = {
             "query_id": str(execution.pk),
-            "session_id": str(execution.session_id),
+            "session_id": execution.session_id,
             "status": execution.status,
             "events": reverse("ai_assistant:execution_events", args=[execution.pk]),
             "turn": reverse("ai_assistant:execution_detail", args=[execution.pk]),

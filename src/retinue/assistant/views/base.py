@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -11,7 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import connections, transaction
 from django.http import (
     Http404,
@@ -23,10 +22,12 @@ from django.http import (
 )
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from retinue.errors import InvalidInput, RetinueError
+from retinue.http import strict_json
 from retinue.http.errors import error_response, refusal, sentence_of, status_of
 from retinue.http.principal import request_principal
 from retinue.types import Principal
@@ -51,22 +52,22 @@ def view(
             async def outer(request: HttpRequest, **place: Any) -> HttpResponseBase:
                 try:
                     principal = await sync_to_async(admit)(request)
-                    return await function(request, principal, **place)  # type: ignore[no-any-return]
+                    return personal(await function(request, principal, **place))
                 except Answered as refused:
-                    return refused.response
+                    return personal(refused.response)
                 except REFUSED as error:
-                    return await sync_to_async(refuse)(request, error, is_json(request), key)
+                    return personal(await sync_to_async(refuse)(request, error, is_json(request), key))
 
         else:
 
             @wraps(function)
             def outer(request: HttpRequest, **place: Any) -> HttpResponseBase:
                 try:
-                    return function(request, admit(request), **place)  # type: ignore[no-any-return]
+                    return personal(function(request, admit(request), **place))
                 except Answered as refused:
-                    return refused.response
+                    return personal(refused.response)
                 except REFUSED as error:
-                    return refuse(request, error, is_json(request), key)
+                    return personal(refuse(request, error, is_json(request), key))
 
         def is_json(request: HttpRequest) -> bool:
             return only_json or wants_json(request)
@@ -100,6 +101,13 @@ class Answered(Exception):
         self.response = response
 
 
+def personal(response: HttpResponseBase) -> HttpResponseBase:
+    """Keep an answer out of caches: it is for one person, and for one kind of client."""
+    add_never_cache_headers(response)
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
 def log_in(request: HttpRequest, as_json: bool, key: str = "detail") -> HttpResponseBase:
     """Have somebody log in: a page is shown again after that, a form is not sent again."""
     if as_json:
@@ -131,17 +139,14 @@ def given(request: HttpRequest) -> Any:
     if request.content_type != JSON:
         return request.POST
     try:
-        data = json.loads(request.body, parse_constant=_refuse_constant)
-        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no character
-    except (ValueError, RecursionError):
+        data = strict_json.loads(request.body)
+    except RequestDataTooBig:
+        raise InvalidInput(_("The body is too large.")) from None
+    except ValueError:
         raise InvalidInput(_("The body is not JSON.")) from None
     if not isinstance(data, dict):
         raise InvalidInput(_("The body is not a JSON object."))
     return data
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON.")
 
 
 def done(request: HttpRequest, fallback: str, data: dict[str, Any], status: int = 200) -> HttpResponse:

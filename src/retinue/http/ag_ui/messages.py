@@ -73,13 +73,8 @@ class Transcript:
             found.append(ReasoningMessage(id=self.id_of(number, EventKind.THINKING), content=thought))
         text = step.texts.get(EventKind.TEXT)
         if text or step.calls:
-            calls = [
-                ToolCall(
-                    id=call["call_id"], function=FunctionCall(name=call["tool"], arguments=as_text(call["arguments"]))
-                )
-                for call in step.calls
-            ]
-            found.append(AssistantMessage(id=self.id_of(number), content=text, tool_calls=calls or None))
+            calls = [_call(data) for data in step.calls] or None
+            found.append(AssistantMessage(id=self.id_of(number), content=text, tool_calls=calls))
         for result in step.results:
             call_id = result["call_id"]
             found.append(

@@ -38,7 +38,7 @@ from ag_ui.core import (
 )
 from django.utils.translation import gettext as _
 
-from retinue.executions.events import Event, EventId, text_so_far
+from retinue.executions.events import Event, EventId, answer_so_far
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, EventKind, Status
 from retinue.http import sse
@@ -57,7 +57,7 @@ def conversation_before(execution: AgentExecution, alias: str) -> list[Message]:
         )
         for turn in turns.order_by("created_at"):
             messages.append(_prompt(turn))
-            if said := turn.answer if turn.status == Status.COMPLETED else text_so_far(alias, turn.pk):
+            if said := answer_so_far(alias, turn):
                 messages.append(AssistantMessage(id=f"{turn.pk}:answer", content=said))
     return [*messages, _prompt(execution)]
 

@@ -75,6 +75,8 @@ class Recorder:
         self._piece: Piece | None = None
         self._ready: list[Event] = []
         self._told = self._stored = 0.0
+        self._writing = 0
+        """How many writes are on their way that text must not overtake."""
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self.last: EventId | None = None
         """The newest event that those who watch here were told as stored."""
@@ -242,9 +244,10 @@ class Recorder:
     def _tell(self) -> None:
         """Give the watchers in this process the text that they do not have yet."""
         piece = self._piece
-        # What a site has taken out before it is stored is not to be seen before, either.
-        if piece is None or piece.sent == len(piece.text) or get_settings().redact is not None:
+        if piece is None or piece.sent == len(piece.text) or self._writing:
             return
+        if get_settings().redact is not None:
+            return  # what a site has taken out before it is stored is not to be seen before, either
         self._told = time.monotonic()
         if self._hub.is_watched(self._run.id):
             self._hub.publish(self._run.id, [self._live(piece, piece.sent, None)])
@@ -286,12 +289,16 @@ class Recorder:
         if not events:
             return
         self._stored = time.monotonic()
+        self._writing += has_news(events)
         written = self._run.bridge.journal.post(WriteEvents(run=self._run, events=events))
         written.add_done_callback(lambda done: self._written(events, done))
 
     def _written(self, events: list[Event], done: asyncio.Future[None]) -> None:
         if not done.cancelled() and done.exception() is None:
             self.published(events)
+        if has_news(events):
+            self._writing -= 1
+            self._tell()
 
 
 def last_events(run: Run, ending: Ending, questions: Sequence[Approval] = ()) -> list[Event]:
@@ -306,6 +313,11 @@ def last_events(run: Run, ending: Ending, questions: Sequence[Approval] = ()) ->
     ended = copy(run.execution)
     ending.show_on(ended)
     return recorder.ends(final_data(ended))
+
+
+def has_news(events: list[Event]) -> bool:
+    """Whether there is anything but text, which watchers in this process know before it is stored."""
+    return any(event.kind not in (EventKind.TEXT, EventKind.THINKING) for event in events)
 
 
 def shown(content: Any) -> tuple[Any, bool]:

@@ -15,10 +15,11 @@ from retinue.agents.policy import DefaultTTL, ToolPolicy, policy_of
 from retinue.approvals.models import Approval
 from retinue.conf import get_settings
 from retinue.errors import ReplayDiverged
+from retinue.executions.places import call_place, question_key
 from retinue.runtime.journal.lookups import Expire
 from retinue.runtime.journal.payload import call_digest
 from retinue.runtime.run import Frame, Parked
-from retinue.runtime.steps.tool_calls import UNCERTAIN, call_place, count_marks, last_question, question_key
+from retinue.runtime.steps.tool_calls import UNCERTAIN, count_marks, last_question
 
 
 async def answer_or_park(

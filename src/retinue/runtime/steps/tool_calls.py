@@ -28,6 +28,7 @@ from pydantic_ai.toolsets.function import FunctionToolsetTool
 
 from retinue.agents.deps import reset_call_key, set_call_key
 from retinue.agents.policy import ToolPolicy, policy_of
+from retinue.executions.places import call_place, mark_key, question_key
 from retinue.executions.states import StepKind
 from retinue.runtime import points
 from retinue.runtime.grants import Grants
@@ -37,7 +38,6 @@ from retinue.runtime.journal.payload import (
     RETRY,
     Failure,
     call_digest,
-    digest,
     dump_result,
     load_result,
     redact,
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
     from retinue.approvals.models import Approval
 
 TRANSACTION_TRIES = 4
-LONGEST_CALL_ID = 100
-"""What providers give is kept up to this length."""
 UNCERTAIN = "uncertain"
 Manner: TypeAlias = Literal["async", "sync", "direct"]
 """How a tool's function is called; "direct": a plain function whose return value is the call's result."""
@@ -317,29 +315,12 @@ class ToolCall:
             raise
 
 
-def call_place(name: str, run_step: int, call_id: str | None, retry: int) -> str:
-    """The place of a tool call in its execution."""
-    if call_id is not None and len(call_id) > LONGEST_CALL_ID:
-        call_id = digest(call_id).hex()
-    place = f"tool:{name}@{run_step}:{call_id}"
-    return f"{place}:{retry}" if retry else place
-
-
-def mark_key(key: str, number: int) -> str:
-    return f"{key}!{number}"
-
-
 def count_marks(run: Run, frame: Frame, key: str) -> int:
     """How many times this external call was started before."""
     number = 0
     while (frame.execution_id, mark_key(key, number)) in run.steps:
         number += 1
     return number
-
-
-def question_key(key: str, number: int) -> str:
-    """The key of the approval that is asked for before a call's start with this number."""
-    return f"{key}#{number}" if number else key
 
 
 def last_question(frame: Frame, key: str, before: int | None = None) -> Approval | None:

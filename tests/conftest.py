@@ -64,6 +64,17 @@ def user(db: None) -> Any:
 
 
 @pytest.fixture
+def listener() -> Any:
+    """An agent that keeps what it is told: see tests.histories."""
+    from retinue.agents.registry import registered
+    from tests.histories import Listener
+
+    listener = Listener()
+    with registered(listener.agent):
+        yield listener
+
+
+@pytest.fixture
 def grant() -> Callable[..., None]:
     """Gives a user permissions by their names."""
     return lambda user, *names: [user.user_permissions.add(permission(name)) for name in names]

@@ -37,7 +37,7 @@ def fault(messages: Sequence[ModelMessage]) -> str | None:
         expected = ModelResponse if position % 2 else ModelRequest
         if not isinstance(message, expected):
             return f"Message {position} is no {expected.__name__}."
-        if not message.parts or "" in texts([message]):
+        if not message.parts or any(not text.strip() for text in texts([message])):
             return f"Message {position} is empty."
         if isinstance(message, ModelResponse):
             calls = {part.tool_call_id: part.tool_name for part in message.tool_calls}

@@ -87,6 +87,8 @@ def test_changed_arguments_are_used(user):
     with registered(agent):
         with pytest.raises(InvalidArguments, match="price"):
             approve(Approval.objects.get(), by=user, arguments={"name": "lamp", "price": "many"})
+        with pytest.raises(InvalidArguments, match=r"^The arguments cannot be stored as JSON\.$"):
+            approve(Approval.objects.get(), by=user, arguments={"name": "\ud800", "price": 7})
         approve(Approval.objects.get(), by=user, arguments={"name": "lamp", "price": 7})
     (ran,) = run_queued(agent)
     assert ran.output_data == "lamp now costs 7"

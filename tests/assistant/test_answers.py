@@ -29,13 +29,31 @@ def waiting(ada):
         yield Approval.objects.get()
 
 
-def test_turn_is_a_piece_of_a_page(browser, talk, ada):
+@pytest.mark.parametrize(("query", "is_page"), [({}, True), ({"fragment": ""}, False)])
+def test_turn_on_a_page_of_its_own_and_as_a_piece_of_one(browser, talk, ada, query, is_page):
     execution = talk(ada, "Hello").executions.get()
-    response = browser.get("execution_detail", execution.pk)
+    response = browser.get("execution_detail", execution.pk, **query)
     text = response.content.decode()
     assert (response.status_code, response.context["turn"].id) == (200, execution.pk)
     assert "You said: Hello" in text
-    assert "<html" not in text
+    assert ("<html" in text, f'href="/ai/session/{execution.session_id}/"' in text) == (is_page, is_page)
+
+
+@pytest.mark.parametrize("of_a_session", [True, False])
+def test_page_of_an_earlier_version_or_of_no_conversation(browser, talk, ada, assistant, of_a_session):
+    if of_a_session:
+        session = talk(ada, "Helo")
+        old = session.executions.get()
+        browser.send("edit", old.pk, prompt="Hello")
+        says = "This is an earlier version: the message was sent or answered again."
+    else:
+        old = assistant.enqueue("Helo", user=ada)
+        says = "This message is in no conversation."
+    run_queued()
+    text = browser.get("execution_detail", old.pk).content.decode()
+    assert (says in text, "You said: Helo" in text) == (True, True)
+    assert 'data-testid="composer"' not in text
+    assert f'href="/ai/executions/{old.pk}/"' in browser.get("history").content.decode()
 
 
 def test_stopped(browser, ada, assistant):
@@ -108,7 +126,11 @@ def test_arguments_are_checked(browser, waiting, arguments):
 def test_denied_with_a_note(browser, waiting):
     response = browser.post("decide", waiting.pk, decision="deny", note="Too much.")
     waiting.refresh_from_db()
-    assert (response["Location"], waiting.status, waiting.note) == ("/ai/history/", "denied", "Too much.")
+    assert (response["Location"], waiting.status, waiting.note) == (
+        f"/ai/executions/{waiting.execution_id}/",
+        "denied",
+        "Too much.",
+    )
 
 
 def test_decision_is_one_of_two(browser, waiting):

@@ -49,7 +49,7 @@ def test_answers_at_once_with_where_to_watch(browser, ada, assistant):
         "session_id": str(session.pk),
         "status": "queued",
         "events": f"/ai/executions/{execution.pk}/events/",
-        "turn": f"/ai/executions/{execution.pk}/",
+        "turn": f"/ai/executions/{execution.pk}/?fragment",
         "session": f"/ai/session/{session.pk}/",
     }
     assert (execution.stream, execution.session, execution.agent_name) == (True, session, "assistant")
@@ -109,6 +109,16 @@ def test_double_click_is_one_message(browser, assistant):
     assert (AgentExecution.objects.count(), AISession.objects.count()) == (1, 1)
     other = browser.send("ask", **{**sent, "prompt": "Something else"}).json()
     assert other["query_id"] != first["query_id"]
+
+
+def test_message_whose_conversation_was_deleted_since(browser, assistant):
+    sent = {"prompt": "Hello", "idempotency_key": "page-1"}
+    first = browser.send("ask", **sent).json()
+    browser.send("delete_session", first["session_id"])
+    again = browser.send("ask", **sent).json()
+    page = f"/ai/executions/{first['query_id']}/"
+    assert again == {**first, "session_id": None, "session": page, "status": "cancelled"}
+    assert browser.post("ask", **sent)["Location"] == page
 
 
 def test_policy_of_a_message(browser, assistant):

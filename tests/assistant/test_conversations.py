@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from django.urls import reverse
 
 from retinue.executions.models import AgentExecution
 from retinue.sessions.models import AISession
 from retinue.types import Principal
+from tests.assistant.conftest import JSON
 
 
 def test_created_with_a_context(browser, ada):
@@ -37,6 +39,22 @@ def test_created_without_a_context(browser, context):
 def test_context_is_an_object(browser, context):
     response = browser.send("create_session", context=context)
     assert (response.status_code, response.json()["error"]) == (400, "The context is a JSON object.")
+
+
+@pytest.mark.parametrize("context", ['{"a": NaN}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a"'])
+def test_context_is_one_that_every_database_takes(browser, context):
+    assert browser.post("create_session", context=context).status_code == 302
+    for sent in (
+        browser.send("create_session", context=context),
+        browser.client.post(
+            reverse("ai_assistant:create_session"),
+            f'{{"context": {context}}}',
+            content_type=JSON,
+            headers={"accept": JSON},
+        ),
+    ):
+        assert (sent.status_code, sent.json()["code"]) == (400, "invalid_input")
+    assert not AISession.objects.exists()
 
 
 def test_nul_in_a_context_is_kept_out_of_the_database(browser):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -76,7 +77,7 @@ def test_dashboard_has_the_form_and_what_is_left(browser, ada, settings):
     assert form.fields["context_allocation"].help_text == "FTNS tokens to allocate for this query"
     assert form.fields["prompt"].help_text == "Enter your question or request"
     assert form.fields["prompt"].widget.attrs["placeholder"] == "Ask me anything..."
-    assert [(quota.unit_name, quota.available) for quota in context["quotas"]] == [("FTNS", Decimal(1000))]
+    assert [(quota.unit_name, quota.amounts.available) for quota in context["quotas"]] == [("FTNS", Decimal(1000))]
     assert (
         context["form"]["idempotency_key"].value()
         != browser.get("dashboard").context["form"]["idempotency_key"].value()
@@ -126,6 +127,22 @@ def test_history_filters(browser, ada, people):
     assert found(since="2026-03-02") == ["About chairs"]
     assert found(until="2026-03-01") == ["About lamps"]
     assert found(since="2026-03-01", until="2026-03-02") == ["About chairs", "About lamps"]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles", "UTC"])
+def test_days_are_those_of_the_visitor(browser, ada, settings, zone):
+    settings.TIME_ZONE = zone
+    midnight = datetime(2026, 3, 2, tzinfo=ZoneInfo(zone))
+    make(ada, input_prompt="late", created_at=midnight - timedelta(microseconds=1))
+    make(ada, input_prompt="early", created_at=midnight)
+
+    def found(**query):
+        return [row.input_prompt for row in browser.get("history", **query).context["page_obj"]]
+
+    assert (found(until="2026-03-01"), found(since="2026-03-02")) == (["late"], ["early"])
+    assert found(since="0001-01-02", until="9999-12-30") == ["early", "late"]
+    for day in ("0001-01-01", "9999-12-31", "2026-02-30"):
+        assert set(browser.get("history", since=day, until=day).context["form"].errors) == {"since", "until"}
 
 
 def test_history_says_what_is_wrong_with_a_filter(browser, ada):

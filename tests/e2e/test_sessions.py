@@ -20,6 +20,7 @@ def ada(visit, person):
         visitor.open("/ai/")
         visitor.ask(prompt)
         visitor.sees("completed", f"You said: {prompt}")
+        expect(visitor["sidebar"]["session-link"].first).to_contain_text(prompt)
     return visitor
 
 
@@ -29,7 +30,6 @@ def menu_of_session(visitor):
 
 def test_new_conversation_is_listed_at_once_under_its_first_question(ada):
     expect(ada["sidebar"]["session-link"]).to_contain_text(["How tall is the shelf?", "Which lamps are there?"])
-    ada.page.reload()
     expect(ada["sidebar"]["session-link"].first).to_have_attribute("aria-current", "page")
     ada["sidebar"]["session-link"].nth(1).click()
     ada.sees("completed", "You said: Which lamps are there?")

@@ -88,9 +88,8 @@ class Visitor:
         return turns.last if index == -1 else turns.nth(index)
 
     def sees(self, status: str, answer: str, index: int = -1) -> None:
-        """Wait until a turn is in that state and its answer says just this."""
-        turn = self.turn(index)
-        expect(turn).to_have_attribute("data-status", status)
+        """Wait until a turn is in that state and, at the same moment, its answer says just this."""
+        turn = self.turn(index).and_(self.page.locator(f"[data-status={status}]"))
         expect(turn["answer"]).to_have_text(answer)
 
     def _new_page(self) -> Remote:

@@ -1,4 +1,4 @@
-"""Stored events: their ids, what they amount to, and when they go."""
+"""Stored events: their ids, what is read of them, and when they go."""
 
 from datetime import timedelta
 
@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from retinue.executions.events import (
-    Event,
     EventId,
     close_stream,
     final_event,
     prune_events,
     read_events,
-    said,
-    text_so_far,
 )
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.streamed import load_streamed
+from retinue.executions.transcript import text_so_far
 from retinue.sessions.lifecycle import start_session
 from retinue.types import Principal
 
@@ -43,23 +41,6 @@ def test_ids_are_in_order():
     ids = [EventId(1, 1), EventId(1, 2), EventId(1, 10), EventId(2, 1), EventId(10, 1)]
     assert sorted({*ids}) == ids
     assert EventId.parse(" 1-7 ") == EventId(1, 7)
-
-
-@pytest.mark.parametrize(
-    ("events", "amount"),
-    [
-        ([], ""),
-        ([text(0, 0, "a"), text(0, 1, "b")], "ab"),
-        ([text(0, 0, "a"), text(1, 0, "b")], "a\n\nb"),
-        ([text(1, 0, "b"), text(0, 0, "a")], "a\n\nb"),
-        ([text(0, 0, "a"), text(1, 0, "b"), ("reset", {"step": 1})], "a"),
-        ([text(0, 0, "a"), text(1, 0, "b"), ("reset", {"step": 0}), text(0, 0, "c")], "c"),
-        ([text(0, 0, "abc"), text(0, 1, "x")], "ax"),
-        ([text(0, 0, "👩‍🚀"), text(0, 3, "!")], "👩‍🚀!"),
-    ],
-)
-def test_what_events_amount_to(events, amount):
-    assert said([Event(None, kind, to_json(data)) for kind, data in events]) == amount
 
 
 @pytest.fixture

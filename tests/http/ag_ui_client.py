@@ -8,6 +8,7 @@ from typing import Any
 from ag_ui.core import Event, EventType
 from pydantic import TypeAdapter
 
+from retinue.executions.events import EventId
 from tests.http.streams import frames
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
@@ -33,7 +34,7 @@ class Client:
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
-        self.place = ""
+        self.place: EventId | None = None
         self.ends: list[Any] = []
         """What closed a run: one event for each time."""
         self.events: list[Any] = []
@@ -41,7 +42,7 @@ class Client:
     def read(self, body: bytes, cut: int | None = None) -> None:
         """Take in a connection, up to so many of its frames."""
         connection = Connection()
-        for frame in frames(body)[1:][:cut]:
+        for frame in frames(body)[:cut]:
             if frame.data:
                 event = EVENT.validate_json(frame.data)
                 assert connection.running or event.type in (EventType.RUN_STARTED,), event

@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import timezone
 
 from retinue.executions.events import EventId, final_data
 from retinue.executions.models import AgentExecution, ExecutionEvent
+from tests.reader import Frame, frames_of
 
 Recorded = list[tuple[EventId, str, dict[str, Any]]]
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What a browser makes of the lines up to an empty one."""
-
-    data: str = ""
-    event: str = ""
-    id: str = ""
-    retry: str = ""
-
-    @property
-    def content(self) -> Any:
-        return json.loads(self.data)
+FIELDS = {"data", "event", "id", "retry"}
 
 
 def frames(body: bytes) -> list[Frame]:
-    """The frames of a stream that is over: it must end with a whole one."""
+    """The frames of a stream that is over: whole ones, and nothing in them that no browser knows."""
     *blocks, rest = body.decode().split("\n\n")
     assert rest == ""
-    found = []
     for block in blocks:
-        fields: dict[str, str] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(": ")
-            assert name in ("", "data", "event", "id", "retry"), line
-            assert name == "" or name not in fields, block
-            fields[name] = value
-        fields.pop("", None)  # a comment
-        found.append(Frame(**fields))
-    return found
-
-
-@dataclass
-class Reader:
-    """A client of Retinue's own events: it keeps each text by its step, and the place where it is."""
-
-    texts: dict[int, str] = field(default_factory=dict)
-    place: str = ""
-    final: dict[str, Any] | None = None
-
-    def read(self, frame: Frame) -> None:
-        match frame.event:
-            case "text":
-                data = frame.content
-                self.texts[data["step"]] = self.texts.get(data["step"], "")[: data["offset"]] + data["text"]
-            case "reset":
-                self.texts = {step: text for step, text in self.texts.items() if step < frame.content["step"]}
-            case "final":
-                self.final = frame.content
-        self.place = frame.id or self.place
+        names = [name for line in block.split("\n") if (name := line.partition(": ")[0])]
+        assert len(names) == len(FIELDS.intersection(names)), block
+    return list(frames_of(body.splitlines(keepends=True)))
 
 
 def record(events: list[tuple[int, str, dict[str, Any]]], user: Any, **given: Any) -> tuple[AgentExecution, Recorded]:

@@ -4,9 +4,8 @@ import json
 import selectors
 import socket
 import struct
+from itertools import cycle
 from urllib.request import urlopen
-
-import pytest
 
 from retinue.executions.models import AgentExecution
 from retinue.runtime.loop.bridge import SYNC_THREADS
@@ -14,6 +13,8 @@ from tests.http.agents import PAUSE, STORY, narrator
 from tests.waiting import until
 
 CLIENTS = 500
+ENDS = {"": "event: final", "?format=ag-ui": "RUN_FINISHED"}
+"""The formats, and what a client has once the stream is over."""
 SEEN = f"word{PAUSE - 1} "
 """What every client has got when it leaves."""
 
@@ -35,13 +36,12 @@ def settled(site, clients):
 
 
 class Crowd:
-    """Clients that have asked for one stream, each on a connection of its own."""
+    """Clients that have asked for a stream, in these formats by turns, each on a connection of its own."""
 
-    def __init__(self, site, path, cookie, size):
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode()
+    def __init__(self, site, path, cookie, size, formats=tuple(ENDS)):
         self.clients = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(size)]
-        for client in self.clients:
-            client.sendall(request)
+        for client, query in zip(self.clients, cycle(formats), strict=False):
+            client.sendall(f"GET {path}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
 
     def until_seen(self, text):
         """Wait until each of them got this."""
@@ -62,26 +62,26 @@ class Crowd:
     def leave(self):
         """Half of them say so, the other half just break off."""
         for number, client in enumerate(self.clients):
-            if number % 2:
+            if number // len(ENDS) % 2:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
 
 
-@pytest.mark.parametrize("query", ["", "?format=ag-ui"], ids=["own", "ag-ui"])
-def test_disconnects_leave_nothing_behind(site, session_of, ada, tmp_path, query):
+def test_disconnects_leave_nothing_behind(site, session_of, ada, tmp_path):
     cookie = f"sessionid={session_of(ada)}"
     execution = narrator.enqueue("Tell me a story.", user=ada, stream=True)
     asked(site, "/warm/")  # the first request starts the worker, too
-    path = f"/executions/{execution.pk}/events/{query}"
-    one = Crowd(site, path, cookie, 1)
-    one.until_seen(SEEN)
-    before = until(lambda: settled(site, clients=1))
+    path = f"/executions/{execution.pk}/events/"
+    stay = {query: Crowd(site, path, cookie, 1, [query]) for query in ENDS}
+    for one in stay.values():
+        one.until_seen(SEEN)
+    before = until(lambda: settled(site, clients=len(stay)))
 
     assert before["connections"] >= SYNC_THREADS
 
     crowd = Crowd(site, path, cookie, CLIENTS)
     crowd.until_seen(SEEN)
-    waiting = until(lambda: settled(site, clients=CLIENTS + 1))
+    waiting = until(lambda: settled(site, clients=CLIENTS + len(stay)))
     assert waiting["threads"] == before["threads"]
     assert waiting["connections"] == before["connections"]
     crowd.leave()
@@ -89,7 +89,8 @@ def test_disconnects_leave_nothing_behind(site, session_of, ada, tmp_path, query
 
     assert AgentExecution.objects.get(pk=execution.pk).status == "running"
     (tmp_path / "go").touch()
-    one.until_seen("event: final" if not query else "RUN_FINISHED")
+    for query, one in stay.items():
+        one.until_seen(ENDS[query])
+        one.leave()
     execution.refresh_from_db()
     assert (execution.status, execution.answer) == ("completed", STORY)
-    one.leave()

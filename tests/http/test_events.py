@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.http.principal import GUEST_KEY
 from retinue.http.sse import OPENING
-from tests.http.streams import EVENTFUL, EVENTFUL_TEXT, Reader, frames, record, text
+from tests.http.streams import EVENTFUL, EVENTFUL_TEXT, frames, record, text
+from tests.reader import Reader
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.http.urls")]
 
@@ -23,11 +24,12 @@ def address(execution, query=""):
 def sent(body):
     """The events of a stream, as they were recorded."""
     assert body.startswith(OPENING)
-    return [(frame.id, frame.event, frame.content) for frame in frames(body)[1:]]
+    return [(frame.id, frame.event, frame.content) for frame in frames(body)]
 
 
-def as_sent(recorded):
-    return [(str(id), kind, data) for id, kind, data in recorded]
+def take(reader, frames):
+    for frame in frames:
+        reader.take(frame.event, frame.content, frame.id)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_whole_stream(eventful, ada, login, read):
     assert response["Content-Type"] == "text/event-stream; charset=utf-8"
     assert response["Cache-Control"] == "no-cache"
     assert response["X-Accel-Buffering"] == "no"
-    assert sent(body) == as_sent(recorded)
+    assert sent(body) == recorded
 
 
 def test_first_frame_comes_before_anything_happens(ada, login):
@@ -67,7 +69,7 @@ def test_rest_after_every_place(eventful, ada, login, read):
     client = login(ada)
     for number, (id, _, _) in enumerate(recorded[:-1], 1):
         _, body = read(client, address(execution), last_event_id=str(id))
-        assert sent(body) == as_sent(recorded[number:])
+        assert sent(body) == recorded[number:]
         assert read(client, address(execution, f"?after={id}"))[1] == body
 
 
@@ -80,15 +82,15 @@ def test_who_has_the_end_needs_not_come_back(eventful, ada, login, read):
 def test_header_goes_before_the_address(eventful, ada, login, read):
     execution, recorded = eventful
     _, body = read(login(ada), address(execution, "?after=1-1"), last_event_id="3-3")
-    assert sent(body) == as_sent(recorded[-2:])
+    assert sent(body) == recorded[-2:]
 
 
 def test_place_that_never_was(eventful, ada, login, read):
     """What lies after it comes, if anything does."""
     execution, recorded = eventful
     client = login(ada)
-    assert sent(read(client, address(execution), last_event_id="1-999")[1]) == as_sent(recorded[9:])
-    assert sent(read(client, address(execution), last_event_id="0-0")[1]) == as_sent(recorded)
+    assert sent(read(client, address(execution), last_event_id="1-999")[1]) == recorded[9:]
+    assert sent(read(client, address(execution), last_event_id="0-0")[1]) == recorded
     assert read(client, address(execution), last_event_id="9-9")[0].status_code == 204
     assert read(client, address(execution), last_event_id="1-99999999999999999999")[0].status_code == 200
 
@@ -146,27 +148,24 @@ def streams(draw):
 def test_client_that_comes_back_misses_nothing_and_gets_nothing_twice(events, breaks, ada, login, read):
     """However often and wherever it is cut off."""
     execution, recorded = record(events, ada)
-    client, reader, seen = login(ada), Reader(), []
+    client, reader = login(ada), Reader()
     for frames_until_cut in [*breaks, None]:
-        headers = {"last_event_id": reader.place} if reader.place else {}
+        headers = {"last_event_id": str(reader.last)} if reader.last else {}
         response, body = read(client, address(execution), **headers)
         if response.status_code == 204:
             break
-        for frame in frames(body)[1:][:frames_until_cut]:
-            reader.read(frame)
-            seen.append((frame.id, frame.event, frame.content))
-    assert seen == as_sent(recorded)
+        take(reader, frames(body)[:frames_until_cut])
+    assert reader.ids == [id for id, _, _ in recorded]
+    assert reader.events == [(kind, data) for _, kind, data in recorded]
     whole = Reader()
-    for frame in frames(read(client, address(execution))[1]):
-        whole.read(frame)
+    take(whole, frames(read(client, address(execution))[1]))
     assert reader == whole
 
 
 def test_reader_arrives_at_what_was_said(eventful, ada, login, read):
     reader = Reader()
-    for frame in frames(read(login(ada), address(eventful[0]))[1]):
-        reader.read(frame)
-    assert list(reader.texts.values()) == EVENTFUL_TEXT
+    take(reader, frames(read(login(ada), address(eventful[0]))[1]))
+    assert reader.text == "\n\n".join(EVENTFUL_TEXT)
     assert reader.final["answer"] == "The end."
 
 
@@ -177,7 +176,7 @@ def test_events_that_are_gone(eventful, ada, login, read):
     client = login(ada)
     for headers in ({}, {"last_event_id": "1-3"}):
         (told,) = sent(read(client, address(execution), **headers)[1])
-        assert (told[0], told[1], told[2]["answer"]) == ("", "final", "The end.")
+        assert (told[0], told[1], told[2]["answer"]) == (None, "final", "The end.")
 
 
 # Who may watch
@@ -192,7 +191,7 @@ def test_nobody_elses(eventful, login, read, django_user_model, grant):
         assert response.status_code == 404
         assert response.json() == {"detail": "There is no such run.", "code": "not_found"}
     grant(staff, "retinue.view_agentexecution")
-    assert sent(read(login(staff), address(execution))[1]) == as_sent(recorded)
+    assert sent(read(login(staff), address(execution))[1]) == recorded
 
 
 def test_logged_out(eventful, login, read):
@@ -216,7 +215,7 @@ def as_guest(key):
 def test_guest_sees_his_own(eventful, read):
     execution, recorded = eventful
     AgentExecution.objects.update(user=None, principal_type="guest", principal_key="g1")
-    assert sent(read(as_guest("g1"), address(execution))[1]) == as_sent(recorded)
+    assert sent(read(as_guest("g1"), address(execution))[1]) == recorded
     assert read(as_guest("g2"), address(execution))[0].status_code == 404
 
 
@@ -245,4 +244,4 @@ def test_under_wsgi(eventful, ada, client):
     client.force_login(ada)
     response = client.get(address(execution), headers={"last-event-id": "3-3"})
     assert not response.is_async
-    assert sent(b"".join(response)) == as_sent(recorded[-2:])
+    assert sent(b"".join(response)) == recorded[-2:]

@@ -1,18 +1,15 @@
-"""Messages of a session: one at a time, each with what was said before."""
+"""Messages of a session: one at a time."""
 
 import asyncio
-import re
 import threading
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import timezone
-from pydantic import BaseModel
-from pydantic_ai.messages import ModelRequest, SystemPromptPart, ToolReturnPart
-from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.messages import ModelRequest
 
 from retinue import AUTHENTICATED, SYSTEM, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
@@ -24,32 +21,18 @@ from retinue.errors import (
     SessionClosed,
     UnknownSession,
 )
-from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
-from retinue.runtime.history import gather
+from retinue.executions.models import AgentExecution
 from retinue.runtime.journal.claim import Claim
 from retinue.sessions.lifecycle import start_session
 from retinue.sessions.models import AISession
 from retinue.testing import run_queued
 from retinue.types import Principal, time_ordered_uuid
 from retinue.workers.sweep import has_queued
-from tests import death
-from tests.histories import Listener, fault, texts
+from tests.histories import Listener, texts
 from tests.scripted import call, scripted
 from tests.waiting import opened, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def listener():
-    listener = Listener()
-    with registered(listener.agent):
-        yield listener
-
-
-@pytest.fixture
-def session(listener, user):
-    return start_session(Principal.of(user), "listener", context={"shop": 3, "lang": "en"})
 
 
 def statuses():
@@ -61,38 +44,6 @@ def claimable():
     rows = Claim(limit=100).candidates("default", timezone.now())
     assert has_queued("default", (), ()) == rows.exists()
     return list(rows.order_by("created_at").values_list("input_prompt", flat=True))
-
-
-# --- what the model is given
-
-
-def test_each_message_is_given_what_was_said_before(listener, session, user):
-    for prompt in ("one", "look two", "three"):
-        listener.agent.run_sync(prompt, user=user, session=session)
-    assert listener.told == [
-        ["one"],
-        ["one", "re: one", "look two"],
-        ["one", "re: one", "look two"],
-        ["one", "re: one", "look two", "re: look two", "three"],
-    ]
-    (result,) = [part for message in listener.given[-1] for part in message.parts if isinstance(part, ToolReturnPart)]
-    assert result.content == "seen look two"
-
-
-def test_what_it_was_given_and_what_it_added_are_in_the_journal(listener, session, user):
-    for prompt in ("one", "two"):
-        listener.agent.run_sync(prompt, user=user, session=session)
-    first, second = AgentExecution.objects.order_by("created_at")
-    assert set(first.steps.values_list("key", flat=True)) == {"model", "note:messages"}
-    keys = set(second.steps.values_list("key", "kind"))
-    assert keys == {("note:history", "note"), ("model", "model"), ("note:messages", "note")}
-    assert second.steps.get(key="note:history").content["messages"] == first.steps.get(key="note:messages").content
-    assert second.steps.get(key="note:history").content["summary"] is None
-
-
-def test_run_without_a_session_writes_no_notes(listener, user):
-    listener.agent.run_sync("one", user=user)
-    assert list(ExecutionStep.objects.values_list("key", flat=True)) == ["model"]
 
 
 def test_context_of_the_session_reaches_the_tools(user):
@@ -123,277 +74,6 @@ def test_first_prompt_makes_the_title(listener, session, user):
     session.refresh_from_db()
     assert session.title == "What is in stock of the green chairs with four legs and a…"
     assert session.updated_at == AgentExecution.objects.latest("created_at").created_at
-
-
-def test_system_prompt_is_given_once_however_much_is_cut(user, settings):
-    listener = Listener(system_prompt="Be kind.", instructions="Be brief.")
-    with registered(listener.agent):
-        session = start_session(Principal.of(user), "listener")
-        for tokens in (8000, 8000, 100):
-            settings.RETINUE = {"SESSION_HISTORY_TOKENS": tokens}
-            listener.agent.run_sync("a prompt of some length that takes room", user=user, session=session)
-    given = [[p.content for m in told for p in m.parts if isinstance(p, SystemPromptPart)] for told in listener.given]
-    assert given == [["Be kind."]] * 3
-    assert [messages[-1].instructions for messages in listener.given] == ["Be brief."] * 3
-    assert [len(told) for told in listener.told] == [1, 3, 3]
-
-
-class Mood(BaseModel):
-    word: str
-
-
-def test_structured_answer_is_followed_by_its_text(user):
-    given = []
-
-    def answer(messages):
-        given.append(messages)
-        return [call("final_result", f"f{len(messages)}", word="glad")]
-
-    agent = DjangoAgent("moody", permission=AUTHENTICATED, output_type=Mood, model=scripted(*[answer] * 9))
-    with registered(agent):
-        session = start_session(Principal.of(user), "moody")
-        for prompt in ("one", "two", "three"):
-            assert agent.run_sync(prompt, user=user, session=session).output == Mood(word="glad")
-    assert [fault(messages) for messages in given] == [None] * 3
-    assert texts(given[-1]) == ["one", '{"word": "glad"}', "two", '{"word": "glad"}', "three"]
-
-
-def test_run_that_was_completed_from_outside_is_told_by_its_answer(listener, session, user):
-    execution = listener.agent.enqueue("one", user=user, session=session)
-    AgentExecution.objects.update(status="running", started_at=timezone.now())
-    execution.mark_completed({"said": "by hand"})
-    listener.agent.run_sync("two", user=user, session=session)
-    assert listener.told == [["one", '{"said": "by hand"}', "two"]]
-
-
-def say(execution, text):
-    ExecutionEvent.objects.create(
-        execution=execution, epoch=1, seq=1, kind="text", data=f'{{"step": 0, "offset": 0, "text": "{text}"}}'.encode()
-    )
-
-
-def test_what_was_said_before_the_end_counts(listener, session, user):
-    """A run that was cancelled counts with its prompt, one that failed only if it had said something."""
-    for end, said in (("cancel", "so f"), ("cancel", ""), ("fail", "half"), ("fail", "")):
-        execution = listener.agent.enqueue(f"{end} {said}", user=user, session=session)
-        if said:
-            say(execution, said)
-        execution.cancel() if end == "cancel" else execution.mark_failed("error", "It broke.")
-    listener.agent.run_sync("now", user=user, session=session)
-    assert listener.told == [
-        [
-            "cancel so f",
-            "so f\n\n[The answer was interrupted here.]",
-            "cancel ",
-            "[The answer was interrupted here.]",
-            "fail half",
-            "half\n\n[The answer broke off here.]",
-            "now",
-        ]
-    ]
-
-
-def test_what_was_done_before_the_end_counts(listener, session, user):
-    """A model that is not told of it would do it again."""
-
-    async def break_down(messages):
-        if len(messages) == 3:  # the tool has answered
-            raise RuntimeError("no more")
-
-    listener.before = break_down
-    with pytest.raises(ExecutionFailed):
-        listener.agent.run_sync("look around", user=user, session=session)
-    listener.before = None
-    listener.agent.run_sync("now", user=user, session=session)
-    assert listener.told[-1] == [
-        "look around",
-        "[The answer broke off here.]\n\n"
-        "[Tools that were called by then, with their results:]\n"
-        '- look: {"return":"seen look around"}',
-        "now",
-    ]
-
-
-def test_redacted_conversation_goes_on(listener, session, user, settings):
-    settings.RETINUE = {"REDACT": "tests.runtime.test_sessions.blacken"}
-    for prompt in ("one", "two"):
-        listener.agent.run_sync(prompt, user=user, session=session)
-    assert listener.told[-1] == ["one", "re: one", "two"]
-    notes = ExecutionStep.objects.filter(kind="note").values_list("payload", flat=True)
-    assert [bytes(payload) for payload in notes] == [b"[gone]"] * 3
-
-
-def blacken(kind, payload):
-    return b"[gone]" if kind == "note" else payload
-
-
-# --- how much of it
-
-
-def test_oldest_turns_go_first(listener, session, user, settings):
-    for number in range(6):
-        listener.agent.run_sync(f"look {number} {'word ' * 20}", user=user, session=session)
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 600}
-    listener.agent.run_sync("now", user=user, session=session)
-    told = listener.told[-1]
-    assert [text[:6] for text in told[::2]] == ["look 4", "look 5", "now"]
-
-
-def test_turn_that_is_too_long_is_told_without_its_calls(listener, session, user, settings):
-    listener.agent.run_sync(f"look {'word ' * 20}", user=user, session=session)
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 150}
-    listener.agent.run_sync("now", user=user, session=session)
-    assert len(listener.given[-1]) == 3
-    assert [len(text) for text in listener.told[-1]] == [105, 109, 3]
-
-
-def test_nothing_is_told_where_nothing_fits(listener, session, user, settings):
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 10}
-    for prompt in ("one", "two"):
-        listener.agent.run_sync(prompt, user=user, session=session)
-    assert listener.told == [["one"], ["two"]]
-
-
-def test_long_conversation_is_read_only_as_far_as_it_fits(listener, session, user, settings, django_assert_num_queries):
-    for number in range(45):
-        listener.agent.run_sync(f"{number}", user=user, session=session)
-    last = AgentExecution.objects.latest("created_at")
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 200}
-    with django_assert_num_queries(2):
-        assert len(gather("default", last).turns) == 6
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 100_000}
-    with django_assert_num_queries(7):
-        told = gather("default", last)
-    assert texts(told.messages)[::2] == [str(number) for number in range(44)]
-
-
-# --- summaries
-
-
-class Summing(Listener):
-    """Sums up by naming the prompts it is given."""
-
-    def __init__(self):
-        self.asked = []
-        super().__init__()
-        inner = self.model
-
-        async def answer(messages, info):
-            if "You sum up" not in (info.instructions or ""):
-                return await inner.function(messages, info)
-            self.asked.append(texts(messages)[-1])
-            return scripted(f"summary {len(self.asked)}").function(messages, info)
-
-        self.agent.model = FunctionModel(answer)
-
-
-@pytest.fixture
-def summing(settings):
-    settings.RETINUE = {"SESSION_HISTORY": "summarise", "SESSION_HISTORY_TOKENS": 400}
-    summing = Summing()
-    with registered(summing.agent):
-        yield summing
-
-
-LONG = "word " * 20
-
-
-def test_what_does_not_fit_is_summed_up(summing, user):
-    session = start_session(Principal.of(user), "listener")
-    for number in range(8):
-        summing.agent.run_sync(f"{number} {LONG}", user=user, session=session)
-    first, *_ = summing.asked
-    assert first.startswith(f"User: 0 {LONG}\n\nAssistant: re: 0")
-    last = summing.told[-1]
-    assert last[:2] == ["What was said before, in short:\n\n" + f"summary {len(summing.asked)}", "Noted."]
-    assert [text[:1] for text in last[2::2]] == ["6", "7"] or [text[:1] for text in last[2::2]] == ["5", "6", "7"]
-    children = AgentExecution.objects.exclude(parent=None)
-    assert {child.agent_name for child in children} == {"retinue_summary"}
-    assert {child.parent.session_id for child in children} == {session.pk}
-    assert {child.status for child in children} == {"completed"}
-
-
-def test_summary_is_used_again_and_extended(summing, user):
-    session = start_session(Principal.of(user), "listener")
-    for number in range(12):
-        summing.agent.run_sync(f"{number} {LONG}", user=user, session=session)
-    assert 2 <= len(summing.asked) < 8  # not for every message
-    for number, asked in enumerate(summing.asked[1:], 1):
-        assert asked.startswith(f"The summary so far:\n\nsummary {number}\n\n---\n\nUser: ")
-    summed = [int(number) for asked in summing.asked for number in re.findall(r"User: (\d+)", asked)]
-    assert summed == list(range(len(summed)))  # each of them once
-
-
-def test_summary_that_fails_leaves_the_conversation_going(summing, user):
-    session = start_session(Principal.of(user), "listener")
-
-    def refuse(messages, info):
-        if "You sum up" in (info.instructions or ""):
-            raise RuntimeError("no")
-        return scripted("fine").function(messages[:1], info)
-
-    summing.agent.model = FunctionModel(refuse)
-    for number in range(6):
-        assert summing.agent.run_sync(f"{number} {LONG * 2}", user=user, session=session).output == "fine"
-    assert AgentExecution.objects.filter(agent_name="retinue_summary", status="failed").exists()
-
-
-def test_summary_of_what_was_replaced_is_not_used(summing, user):
-    session = start_session(Principal.of(user), "listener")
-    summing.agent.run_sync(f"0 {LONG * 5}", user=user, session=session)
-    summing.agent.run_sync("1", user=user, session=session)
-    assert len(summing.asked) == 1  # of message 0, for which there is no room
-    AgentExecution.objects.filter(input_prompt="1").delete()
-    summing.agent.run_sync("2", user=user, session=session, replaces=AgentExecution.objects.get(parent=None))
-    assert (len(summing.asked), summing.told[-1]) == (1, ["2"])
-
-
-# --- a resumed run
-
-
-def test_resumed_run_asks_with_the_same_history(listener, session, user, settings):
-    for prompt in ("one", "two"):
-        listener.agent.run_sync(prompt, user=user, session=session)
-    steps = ExecutionStep.objects.count()
-
-    def hook(point):
-        dying.dead = dying.dead or (point == "after-journal-commit" and ExecutionStep.objects.count() >= steps + 2)
-        dying(point)
-
-    dying = death.Death()
-    with death.at(hook), pytest.raises(death.Died):
-        listener.agent.run_sync("look three", user=user, session=session)
-    AgentExecution.objects.filter(status="running").update(status="queued")
-    settings.RETINUE = {"SESSION_HISTORY_TOKENS": 10}  # it is not worked out anew
-    (ran,) = run_queued(listener.agent)
-    assert (ran.status, ran.output_data) == ("completed", "re: look three")
-    assert listener.told[-1] == ["one", "re: one", "two", "re: two", "look three"]
-    assert len(listener.given) == 4
-
-
-def test_summary_is_asked_for_once_however_often_the_run_is_resumed(summing, user):
-    session = start_session(Principal.of(user), "listener")
-    for number in range(8):
-        summing.agent.run_sync(f"{number} {LONG}", user=user, session=session)
-        if len(summing.asked) == 1:
-            break
-    replaced = AgentExecution.objects.filter(parent=None).latest("created_at")
-    replaced.delete()
-    AgentExecution.objects.filter(agent_name="retinue_summary").delete()
-
-    def hook(point):
-        done = AgentExecution.objects.filter(agent_name="retinue_summary", status="completed")
-        dying.dead = dying.dead or (point == "after-journal-commit" and done.exists())
-        dying(point)
-
-    dying = death.Death()
-    with death.at(hook), pytest.raises(death.Died):
-        summing.agent.run_sync("again", user=user, session=session)
-    assert not ExecutionStep.objects.filter(execution__input_prompt="again", key="note:history").exists()
-    AgentExecution.objects.filter(status="running", parent=None).update(status="queued")
-    (ran,) = run_queued(summing.agent)
-    assert (ran.status, len(summing.asked)) == ("completed", 2)
-    assert summing.told[-1][0] == "What was said before, in short:\n\nsummary 2"
 
 
 # --- one at a time
@@ -579,6 +259,34 @@ def test_idempotency_key_comes_before_the_policy(listener, session, user):
     run_queued()
     assert listener.agent.run_sync("one", **options).output == "re: one"
     assert len(listener.given) == 1
+
+
+@pytest.mark.parametrize("policy", ["enqueue", "reject", "interrupt"])
+def test_message_that_is_sent_twice_at_once_is_one(listener, session, user, policy):
+    options = {"user": user, "session": session, "idempotency_key": "k", "policy": policy}
+    listener.agent.run_sync("before", user=user, session=session)  # makes the user's budgets, too
+    held, overtaken, first = threading.Event(), threading.Event(), []
+
+    def send():
+        with transaction.atomic():
+            first.append(listener.agent.enqueue("one", **options))
+            held.set()
+            assert overtaken.wait(60)
+        connection.close()
+
+    def tell(execute, sql, *rest):
+        if sql.startswith(("BEGIN", "UPDATE")):  # it has looked for an earlier one, and found none
+            overtaken.set()
+        return execute(sql, *rest)
+
+    other = threading.Thread(target=send)
+    other.start()
+    assert held.wait(60)
+    with connection.execute_wrapper(tell):
+        second = listener.agent.enqueue("one", **options)
+    other.join()
+    assert [second] == first
+    assert statuses() == [("before", "completed"), ("one", "queued")]
 
 
 # --- run and stream

@@ -12,24 +12,21 @@ from retinue.sessions.export import to_json, to_markdown
 from retinue.sessions.lifecycle import start_session
 from retinue.sessions.ratings import rate
 from retinue.types import Principal
-from tests.histories import Listener
 from tests.scripted import call, scripted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def session(user):
+def session(listener, user):
     """A conversation of three messages, of which the second was edited."""
-    listener = Listener()
-    with registered(listener.agent):
-        session = start_session(Principal.of(user), "listener", context={"shop": 3})
-        rate(listener.agent.run_sync("look\nat *this*", user=user, session=session).execution, 1, "nice", by=user)
-        wrong = listener.agent.run_sync("wrong", user=user, session=session).execution
-        listener.agent.run_sync("right ü", user=user, session=session, replaces=wrong)
-        listener.agent.enqueue("stopped", user=user, session=session).cancel()
-        session.refresh_from_db()
-        yield session
+    session = start_session(Principal.of(user), "listener", context={"shop": 3})
+    rate(listener.agent.run_sync("look\nat *this*", user=user, session=session).execution, 1, "nice", by=user)
+    wrong = listener.agent.run_sync("wrong", user=user, session=session).execution
+    listener.agent.run_sync("right ü", user=user, session=session, replaces=wrong)
+    listener.agent.enqueue("stopped", user=user, session=session).cancel()
+    session.refresh_from_db()
+    return session
 
 
 def test_json_has_everything(session):

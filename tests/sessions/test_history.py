@@ -10,6 +10,8 @@ from pydantic_ai.messages import (
     ModelMessagesTypeAdapter,
     ModelRequest,
     ModelResponse,
+    RetryFeedbackPart,
+    RetryInfo,
     SystemPromptPart,
     TextPart,
     ThinkingPart,
@@ -120,6 +122,20 @@ def test_instructions_and_system_prompts_are_not_part_of_it():
     assert not any(isinstance(part, SystemPromptPart) for message in turn for part in message.parts)
 
 
+def test_answers_that_say_nothing_are_not_part_of_it():
+    """Models are asked to do better then, which nobody needs to know later."""
+    asked, better = (
+        ModelRequest.user_text_prompt("Why?"),
+        [ModelRequest([RetryFeedbackPart("Return text.", retry=RetryInfo(cause="empty-response"))])],
+    )
+    for empty in ([TextPart(" ")], [ThinkingPart("hm")], [ThinkingPart("hm"), TextPart("")], []):
+        turn = as_turn([asked, ModelResponse(empty), *better, ModelResponse([TextPart("So.")])], "So.")
+        assert [texts([message]) for message in turn] == [["Why?"], ["So."]]
+        assert texts(as_turn([asked, ModelResponse(empty)], " ")) == ["Why?", "…"]
+    calling = as_turn([asked, ModelResponse([TextPart(""), *CALLED.parts]), ModelRequest([RESULT])], "So.")
+    assert calling[1].parts == CALLED.parts
+
+
 CALLED, RESULT = ModelResponse([ToolCallPart("look", {}, "a")]), ToolReturnPart("look", "x", "a")
 
 
@@ -129,7 +145,7 @@ CALLED, RESULT = ModelResponse([ToolCallPart("look", {}, "a")]), ToolReturnPart(
         ([], "They do not end with a request."),
         ([ModelResponse([TextPart("x")])], "Message 0 is no ModelRequest."),
         ([*LAST, *LAST], "Message 1 is no ModelResponse."),
-        ([*LAST, ModelResponse([TextPart("")]), *LAST], "Message 1 is empty."),
+        ([*LAST, ModelResponse([TextPart(" ")]), *LAST], "Message 1 is empty."),
         ([*LAST, CALLED], "They do not end with a request."),
         ([*LAST, CALLED, *LAST], "Message 2 has the results of {}; called was {'a': 'look'}."),
         (

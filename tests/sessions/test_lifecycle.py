@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from retinue.agents.registry import registered
 from retinue.errors import InvalidInput, SessionClosed, UnknownAgent, UnknownSession
 from retinue.executions.models import AgentExecution
 from retinue.sessions.export import to_json
@@ -14,18 +13,10 @@ from retinue.sessions.models import AISession
 from retinue.sessions.turns import title_of
 from retinue.testing import run_queued
 from retinue.types import SYSTEM, Principal, time_ordered_uuid
-from tests.histories import Listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GUEST = Principal.guest("visitor")
-
-
-@pytest.fixture
-def listener():
-    listener = Listener()
-    with registered(listener.agent):
-        yield listener
 
 
 @pytest.fixture
@@ -97,6 +88,7 @@ def test_idle_sessions_are_closed_and_keep_everything(listener, user, settings):
     listener.agent.enqueue("two", user=user, session=answering)
     long_ago = timezone.now() - timedelta(days=2, seconds=1)
     AISession.objects.filter(pk__in=[idle.pk, answering.pk]).update(updated_at=long_ago)
+    AgentExecution.objects.filter(session=idle).update(completed_at=long_ago)
     before = to_json(AISession.objects.get(pk=idle.pk))
     assert deactivate_idle("default") == 1
     assert deactivate_idle("default") == 0
@@ -105,6 +97,8 @@ def test_idle_sessions_are_closed_and_keep_everything(listener, user, settings):
     with pytest.raises(SessionClosed):
         listener.agent.enqueue("more", user=user, session=idle)
     run_queued()
+    assert deactivate_idle("default") == 0  # the answer is fresh
+    AgentExecution.objects.update(completed_at=long_ago)
     assert deactivate_idle("default") == 1
 
 

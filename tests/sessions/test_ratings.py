@@ -3,23 +3,19 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from retinue.agents.registry import registered
 from retinue.errors import AgentPermissionDenied, IllegalTransition, InvalidInput
 from retinue.executions.models import AgentExecution
 from retinue.sessions.lifecycle import start_session
 from retinue.sessions.ratings import PERMISSION, rate
 from retinue.types import SYSTEM, Principal
-from tests.histories import Listener
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def answered(user):
-    listener = Listener()
-    with registered(listener.agent):
-        session = start_session(Principal.of(user), "listener")
-        yield listener.agent.run_sync("one", user=user, session=session).execution
+def answered(listener, user):
+    session = start_session(Principal.of(user), "listener")
+    return listener.agent.run_sync("one", user=user, session=session).execution
 
 
 def stored():

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from apps.products.models import Product
 from apps.users.models import User
 from tests.store.factories import CategoryFactory, ProductFactory, UserFactory
 
@@ -28,3 +29,14 @@ def category(db: None) -> Any:
 @pytest.fixture
 def product_factory(db: None) -> type[ProductFactory]:
     return ProductFactory
+
+
+@pytest.fixture
+def lamp(db: None) -> Product:
+    return ProductFactory(
+        name="Heron Floor Lamp",
+        price="268.00",
+        stock=8,
+        category=CategoryFactory(name="Lamps"),
+        description="Tall.",
+    )

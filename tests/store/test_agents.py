@@ -10,20 +10,9 @@ from apps.products.agents import Analysis, catalogue_helper, content_analyzer
 from apps.products.models import Product
 from retinue.errors import AgentPermissionDenied, ExecutionWaiting
 from tests.scripted import call, returned, scripted
-from tests.store.factories import CategoryFactory, ProductFactory, ReviewFactory
+from tests.store.factories import ProductFactory, ReviewFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def lamp() -> Product:
-    return ProductFactory(
-        name="Heron Floor Lamp",
-        price="268.00",
-        stock=8,
-        category=CategoryFactory(name="Lamps"),
-        description="Tall.",
-    )
 
 
 @pytest.fixture

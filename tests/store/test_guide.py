@@ -8,21 +8,10 @@ from retinue.budgets.accounts import balance
 from retinue.errors import BudgetExceeded
 from retinue.types import Principal
 from tests.scripted import call, returned, scripted
-from tests.store.factories import CategoryFactory, ProductFactory, ReviewFactory
+from tests.store.factories import ProductFactory, ReviewFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GUEST = Principal.guest("visitor")
-
-
-@pytest.fixture
-def lamp() -> Product:
-    return ProductFactory(
-        name="Heron Floor Lamp",
-        price="268.00",
-        stock=8,
-        category=CategoryFactory(name="Lamps"),
-        description="Tall.",
-    )
 
 
 def ask(tool, **arguments):

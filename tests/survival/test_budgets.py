@@ -1,56 +1,27 @@
 """A budget is never overspent: not by many processes at once, and not by those that die."""
 
 import json
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 
 from retinue.budgets.models import LedgerEntry
 from retinue.executions.models import AgentExecution
-from tests import servers
 from tests.budgets.ledger import budget, check, check_settled, entries, settled_steps
 from tests.priced import CREDITS, PRICES, TOKENS, USD
 from tests.survival.agents import subject
 from tests.survival.holders import AMOUNT, PRICE, THREADS, TRIES
-from tests.torture.nursery import ROOT
+from tests.survival.partner import Partner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROCESSES = 4
 
 
-class Holder:
-    """One process of `tests.survival.holders`."""
-
-    def __init__(self, mine):
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.survival.holders", str(mine.pk)],
-            cwd=ROOT,
-            env=servers.environment(connection),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self):
-        return self._process.stdout.readline().strip()
-
-    def go_on(self):
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-
-    def end(self):
-        self._process.kill()
-        self._process.communicate()
-
-
 def test_thousand_holds_at_once_never_exceed_the_limit(user):
     limit = Decimal("5.00")
     mine = budget(user, "usd", limit)
-    holders = [Holder(mine) for _ in range(PROCESSES)]
+    holders = [Partner("tests.survival.holders", mine.pk) for _ in range(PROCESSES)]
     try:
         assert [holder.line() for holder in holders] == ["ready"] * PROCESSES
         for holder in holders:

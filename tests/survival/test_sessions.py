@@ -1,51 +1,22 @@
 """A session that several processes send messages to at once, and whose workers are killed."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from retinue.executions.models import AgentExecution
 from retinue.sessions.lifecycle import start_session
 from retinue.types import Principal
-from tests import servers
 from tests.histories import fault, texts
 from tests.survival.agents import talker
-from tests.torture.nursery import ROOT
+from tests.survival.partner import Partner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MESSAGES = 5
 """How many messages each of the two processes sends."""
-
-
-class Talker:
-    """One process of `tests.survival.talkers`."""
-
-    def __init__(self, session, policy, name):
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.survival.talkers", str(session.pk), policy, name, str(MESSAGES)],
-            cwd=ROOT,
-            env=servers.environment(connection),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self):
-        return self._process.stdout.readline().strip()
-
-    def go_on(self):
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-
-    def end(self):
-        self._process.kill()
-        self._process.communicate()
 
 
 @pytest.fixture
@@ -56,7 +27,7 @@ def session(stage, user):
 @contextmanager
 def talking(session, policy):
     """Two processes that send their messages at once; gives how these were taken, by name."""
-    talkers = {name: Talker(session, policy, name) for name in ("a", "b")}
+    talkers = {name: Partner("tests.survival.talkers", session.pk, policy, name, MESSAGES) for name in ("a", "b")}
     try:
         assert [each.line() for each in talkers.values()] == ["ready", "ready"]
         for each in talkers.values():

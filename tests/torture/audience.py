@@ -15,9 +15,10 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from retinue.executions.events import read_events, said
+from retinue.executions.events import read_events
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
+from retinue.executions.transcript import said
 from tests.reader import Reader, frames_of
 from tests.torture.nursery import WorkerProcess
 from tests.torture.server import Address

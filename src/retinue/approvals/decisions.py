@@ -75,7 +75,7 @@ def _validate(approval: Approval, arguments: dict[str, Any]) -> None:
         place = ".".join(map(str, first["loc"])) or approval.tool_name
         raise InvalidArguments(f"{place}: {first['msg']}") from error
     except ValueError as error:
-        raise InvalidArguments(str(error)) from error
+        raise InvalidArguments(_("The arguments cannot be stored as JSON.")) from error
 
 
 def _decide(approval: Approval, by: Any, **values: Any) -> Approval:

@@ -2,59 +2,94 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from typing import Any
 
 from django.utils.formats import date_format, localize
 from django.utils.translation import gettext as _
 
 from retinue.budgets.accounts import Balance, balance
+from retinue.budgets.models import Budget
 from retinue.budgets.units import Span
 from retinue.types import GUEST, USER, Principal
 
-PLACES = Decimal("0.0001")
-"""How exactly amounts are shown."""
+VIEW = "retinue.view_budget"
+"""Who has this permission sees how budgets stand that he shares with others."""
+FINE, COARSE = Decimal("0.0001"), Decimal("0.01")
+"""How exactly amounts are shown: those below one, and the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quota:
-    """One budget of somebody as it stands now. Amounts are in `unit_name`."""
+class Amounts:
+    """How much of a budget is used. In its unit."""
 
-    unit: str
-    unit_name: str
     limit: Decimal
     spent: Decimal
     reserved: Decimal
     available: Decimal
     percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """One budget of somebody as it stands now. `amounts` is None where they are not for him to see."""
+
+    unit: str
+    unit_name: str
     renews: date | None
+    is_used_up: bool
     sentence: str
+    amounts: Amounts | None = None
 
-    @property
-    def is_used_up(self) -> bool:
-        return self.available <= 0
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON has it: the amounts beside the rest, as numbers."""
+        data = {name: value for name, value in asdict(self).items() if name != "amounts"}
+        amounts = asdict(self.amounts) if self.amounts else {}
+        return data | {name: float(value) for name, value in amounts.items()}
 
 
-def quotas(principal: Principal) -> list[Quota]:
-    """Every budget that applies to somebody, his own first."""
-    found = sorted(balance(principal), key=lambda state: not _is_own(state))
-    return [_quota(state) for state in found]
+def quotas(principal: Principal, user: Any = None) -> list[Quota]:
+    """The budgets that apply to somebody, his own first.
+
+    Of those that he shares with others, `user` sees the amounts with the permission to view budgets; without it, only
+    which of them are used up.
+    """
+    states = balance(principal)
+    own = [_quota(state) for state in states if _is_own(state)]
+    shared = [state for state in states if not _is_own(state)]
+    if shared and user is not None and user.has_perm(VIEW):
+        return own + [_quota(state) for state in shared]
+    return own + [_closed(state) for state in shared if state.available <= 0]
 
 
 def _quota(state: Balance) -> Quota:
     available = max(state.available, Decimal(0))
-    return Quota(
-        unit=state.unit,
-        unit_name=state.unit_name,
+    amounts = Amounts(
         limit=state.limit,
         spent=state.spent,
         reserved=state.reserved,
         available=available,
         percent=state.percent,
-        renews=state.renews,
-        sentence=_sentence(state, available),
     )
+    return Quota(
+        unit=state.unit,
+        unit_name=state.unit_name,
+        renews=state.renews,
+        is_used_up=available <= 0,
+        sentence=_sentence(state, available),
+        amounts=amounts,
+    )
+
+
+def _closed(state: Balance) -> Quota:
+    """A shared budget that is used up, for those who may not know how large it is."""
+    is_everyones = state.budget.owner_type == Budget.OwnerType.EVERYONE
+    said = _("The site's budget is used up.") if is_everyones else _("The budget of your group is used up.")
+    if state.renews:
+        said = f"{said} {_('You can ask again on %(date)s.') % {'date': date_format(state.renews, 'DATE_FORMAT')}}"
+    return Quota(unit=state.unit, unit_name=state.unit_name, renews=state.renews, is_used_up=True, sentence=said)
 
 
 def _is_own(state: Balance) -> bool:
@@ -97,4 +132,5 @@ def _span(state: Balance) -> str:
 
 def shown(amount: Decimal, rounding: str = ROUND_DOWN) -> str:
     """An amount as people read it."""
-    return localize(Decimal(f"{amount.quantize(PLACES, rounding).normalize():f}"))
+    places = FINE if abs(amount) < 1 else COARSE
+    return localize(Decimal(f"{amount.quantize(places, rounding).normalize():f}"))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 """How many messages a page shows at once."""
+FRAGMENT = "fragment"
+"""The query that asks for a message without the page around it."""
 
 
 @dataclass(kw_only=True)
@@ -86,7 +88,8 @@ class Turn:
 
     @property
     def turn_url(self) -> str:
-        return reverse("ai_assistant:execution_detail", args=[self.id])
+        """Where scripts find it anew."""
+        return fragment_url(self.id)
 
     @property
     def charge(self) -> Decimal | None:
@@ -126,6 +129,11 @@ class Turn:
     @property
     def rating_note(self) -> str:
         return self.execution.rating_note
+
+
+def fragment_url(execution_id: UUID) -> str:
+    """The address of a message and its answer as a piece of HTML."""
+    return f"{reverse('ai_assistant:execution_detail', args=[execution_id])}?{FRAGMENT}"
 
 
 def turns_of(

@@ -75,32 +75,6 @@ def to_event(row: ExecutionEvent) -> Event:
     return Event(row.execution_id, row.kind, bytes(row.data), EventId(row.epoch, row.seq), row.created_at)
 
 
-def text_so_far(alias: str, execution_id: UUID) -> str:
-    """What a run that did not complete had said: the text of its stored events, without what was taken back."""
-    return said(
-        [event for event in read_events(alias, execution_id) if event.kind in (EventKind.TEXT, EventKind.RESET)]
-    )
-
-
-def answer_so_far(alias: str, execution: AgentExecution) -> str | None:
-    """What people read as the answer: of a run that did not complete, what it had said, if anything."""
-    if execution.status == Status.COMPLETED:
-        return execution.answer
-    return text_so_far(alias, execution.pk) or None
-
-
-def said(events: list[Event]) -> str:
-    """The text that events amount to; what different model requests said is apart by an empty line."""
-    texts: dict[int, str] = {}
-    for event in events:
-        data = event.content
-        if event.kind == EventKind.RESET:
-            texts = {step: text for step, text in texts.items() if step < data["step"]}
-        elif event.kind == EventKind.TEXT:
-            texts[data["step"]] = texts.get(data["step"], "")[: data["offset"]] + data["text"]
-    return "\n\n".join(text for _, text in sorted(texts.items()) if text)
-
-
 def prune_events(alias: str, before: datetime) -> int:
     """Delete the events of executions that ended before that time; give how many.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
+from uuid import UUID
 
-from retinue.executions.events import Event
-from retinue.executions.models import ExecutionStep
+from retinue.executions.events import Event, read_events
+from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.places import call_place, is_at
-from retinue.executions.states import EventKind, StepKind
+from retinue.executions.states import EventKind, Status, StepKind
 
 Told: TypeAlias = tuple[str, dict[str, Any]]
 """A kind of event, and its data."""
@@ -74,3 +75,37 @@ def _result(content: dict[str, Any]) -> dict[str, Any]:
         "outcome": OUTCOMES.get(kind, "success"),
         "content": value.get("return_value") if kind == "full" else value,
     }
+
+
+def text_so_far(alias: str, execution_id: UUID) -> str:
+    """The text of a streamed run's stored events, without what was taken back."""
+    return said(read_events(alias, execution_id))
+
+
+def answer_so_far(alias: str, execution: AgentExecution) -> str | None:
+    """What people read as the answer: of a run that did not complete, what it had said, if anything.
+
+    That is in its events, or in its journal where it is not streamed.
+    """
+    if execution.status == Status.COMPLETED:
+        return execution.answer
+    if execution.stream:
+        return text_so_far(alias, execution.pk) or None
+    requests = ExecutionStep.objects.using(alias).filter(execution=execution.pk, kind=StepKind.MODEL)
+    return _text_of(told_by_steps(requests.order_by("pk"))) or None
+
+
+def said(events: Iterable[Event]) -> str:
+    """The text that events amount to, without what was taken back."""
+    return _text_of(told_by_events(events))
+
+
+def _text_of(told: Iterable[Told]) -> str:
+    """What different model requests said is apart by an empty line."""
+    texts: dict[int, str] = {}
+    for kind, data in told:
+        if kind == EventKind.RESET:
+            texts = {step: text for step, text in texts.items() if step < data["step"]}
+        elif kind == EventKind.TEXT:
+            texts[data["step"]] = texts.get(data["step"], "")[: data["offset"]] + data["text"]
+    return "\n\n".join(text for _, text in sorted(texts.items()) if text)

@@ -100,8 +100,7 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
     output = storable(from_json(to_json(result.output)))
     used = _place(run)
     if isinstance(result, CachedAnswer):
-        # What summed up the conversation before was paid for.
-        used = used | FREE if not run.spendings else used | {"from_cache": True}
+        used |= {"from_cache": True} if run.spendings else FREE  # what summed up the conversation has its price
     ending = Ending(status=Status.COMPLETED, output=to_json(output).decode(), **used)
     try:
         last = await last_step(frame)

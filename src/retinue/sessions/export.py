@@ -14,10 +14,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
-from retinue.executions.events import answer_so_far
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import EventKind, Status, StepKind
-from retinue.executions.transcript import told_by_steps
+from retinue.executions.transcript import answer_so_far, told_by_steps
 from retinue.sessions.models import AISession
 
 FORMAT = 1

@@ -21,14 +21,15 @@ from pydantic_ai.messages import (
     ModelResponse,
     SystemPromptPart,
     TextPart,
+    ThinkingPart,
     UserPromptPart,
     repair_messages,
 )
 from pydantic_core import from_json
 
-from retinue.executions.events import text_so_far
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, Status, StepKind
+from retinue.executions.transcript import answer_so_far
 from retinue.providers.bounds import message_tokens
 
 MESSAGES_KEY = "note:messages"
@@ -64,8 +65,13 @@ class Turn:
 
 
 def exchange(prompt: str, answer: str) -> list[ModelMessage]:
-    """A question and its answer. Some providers take no empty texts."""
-    return [ModelRequest(parts=[UserPromptPart(prompt)]), ModelResponse(parts=[TextPart(answer or "…")])]
+    """A question and its answer."""
+    return [ModelRequest(parts=[UserPromptPart(prompt)]), _response(answer)]
+
+
+def _response(answer: str) -> ModelResponse:
+    """Some providers take no empty texts."""
+    return ModelResponse(parts=[TextPart(answer if answer.strip() else "…")])
 
 
 def dump(messages: Sequence[ModelMessage]) -> Any:
@@ -105,7 +111,7 @@ def _turn(alias: str, row: AgentExecution, stored: Any) -> Turn | None:
         answer = row.answer
         messages = _spoken(bytes(stored), answer) if stored is not None else None
     else:
-        said = text_so_far(alias, row.pk)
+        said = answer_so_far(alias, row)
         if row.status == Status.FAILED and not said and not _calls(alias, row).exists():
             return None
         mark = INTERRUPTED if row.status == Status.CANCELLED else BROKEN_OFF
@@ -142,14 +148,26 @@ def as_turn(messages: list[ModelMessage], answer: str) -> list[ModelMessage] | N
     The agent says its instructions anew in every run. Where the answer was given through a tool, what follows the
     tool's result is the answer as text: a history ends with a response.
     """
-    kept = [_without_instructions(message) for message in messages]
-    kept = repair_messages([message for message in kept if message.parts])
+    kept = repair_messages([*_telling(map(_without_instructions, messages))])
     first = kept[0] if kept else None
     if not isinstance(first, ModelRequest) or not any(isinstance(part, UserPromptPart) for part in first.parts):
         return None
     if isinstance(kept[-1], ModelRequest):
-        kept.append(ModelResponse(parts=[TextPart(answer or "…")]))
+        kept.append(_response(answer))
     return kept
+
+
+def _telling(messages: Iterable[ModelMessage]) -> Iterator[ModelMessage]:
+    """Those that say or do something: without an empty answer, and without the request to do better that followed."""
+    was_empty = False
+    for message in messages:
+        if isinstance(message, ModelResponse):
+            parts = [part for part in message.parts if not (isinstance(part, TextPart) and not part.content.strip())]
+            was_empty = all(isinstance(part, ThinkingPart) for part in parts)
+            if not was_empty:
+                yield replace(message, parts=parts)
+        elif message.parts and not was_empty:
+            yield message
 
 
 def _without_instructions(message: ModelMessage) -> ModelMessage:

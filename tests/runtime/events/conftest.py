@@ -129,6 +129,6 @@ def count(execution: AgentExecution) -> int:
 
 def until_stored(execution: AgentExecution, text: str) -> None:
     """Wait until this is on record as what was said."""
-    from retinue.executions.events import text_so_far
+    from retinue.executions.transcript import text_so_far
 
     until(lambda: text_so_far("default", execution.pk) == text)

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection, transaction
 
 from retinue.executions.announcements import announce
-from retinue.executions.events import text_so_far
 from retinue.executions.models import ExecutionEvent
+from retinue.executions.transcript import text_so_far
 from retinue.runtime.events import follower, listeners
 from retinue.runtime.events.listeners import PostgreSQLListener, RedisListener, listener_for
 from retinue.runtime.loop.engine import get_engine

@@ -16,9 +16,10 @@ from retinue import AUTHENTICATED, DjangoAgent
 from retinue.agents.registry import registered
 from retinue.approvals.decisions import approve, deny
 from retinue.approvals.models import Approval
-from retinue.executions.events import EventId, text_so_far
+from retinue.executions.events import EventId
 from retinue.executions.lifecycle import cancel, complete, fail
 from retinue.executions.models import AgentExecution, ExecutionEvent
+from retinue.executions.transcript import text_so_far
 from retinue.runtime import points
 from retinue.runtime.events import recorder
 from retinue.testing import run_queued

@@ -10,9 +10,10 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from retinue.agents.registry import registered
-from retinue.executions.events import EventId, prune_events, read_events, text_so_far
+from retinue.executions.events import EventId, prune_events, read_events
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
+from retinue.executions.transcript import text_so_far
 from retinue.runtime.events import hub, recorder
 from retinue.runtime.events.watch import Beat, Stored, watch
 from retinue.runtime.loop.engine import close_engine, get_engine
@@ -358,7 +359,7 @@ def test_thousand_watchers_of_hundred_streams(stage, where, request):
             for task in tasks:
                 if task.done():
                     task.result()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
         stage.open("go")
         await asyncio.gather(*tasks)
         return readers

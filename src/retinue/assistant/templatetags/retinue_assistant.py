@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,8 +12,10 @@ from django import template
 from django.conf import settings
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from retinue.agents.policy import is_permission
@@ -23,7 +26,7 @@ from retinue.assistant.icons import icon as draw
 from retinue.assistant.markdown import BIDI_CONTROLS, LINKIFY
 from retinue.assistant.markdown import visible as made_visible
 from retinue.assistant.quotas import quotas, shown
-from retinue.assistant.turns import Turn, turns_of
+from retinue.assistant.turns import Turn, fragment_url, turns_of
 from retinue.conf import get_settings
 from retinue.http.principal import request_principal
 from retinue.runtime.grants import load_grants
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 register = template.Library()
 register.filter("visible", made_visible)
+register.filter("fragment_url", fragment_url)
 
 NEWEST = 6
 """How many messages of an earlier visit the chat on a page begins with."""
@@ -68,7 +72,8 @@ def agent_chat(context: template.Context, name: str, title: str = "") -> dict[st
         "widget": True,
         "session": session,
         "turns": turns,
-        "quotas": quotas(principal) if principal else [],
+        "quotas": quotas(principal, request.user) if principal else [],
+        "purpose": get_agent(name).description,
         "form": AskForm(
             auto_id=f"rt-{uuid4().hex[:8]}-%s",  # there may be several on a page
             initial={"agent": name, "session_id": session.pk if session else None},
@@ -104,6 +109,14 @@ def exposed(text: str) -> str:
 def amount(value: Decimal) -> str:
     """An amount of money or credits as people read it."""
     return shown(value)
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """How long ago that was."""
+    if timezone.now() - moment < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(moment)}
 
 
 @register.filter
@@ -149,6 +162,9 @@ def _texts() -> dict[str, Any]:
         "cancelled": _("The answer was stopped."),
         "thanks": _("Thank you for your rating."),
         "tooLong": _("A message may have at most %s characters."),
+        "loggedOut": _("You are logged out. Log in again to go on."),
+        "gone": _("This is not here any more. Load the page again to see what is."),
+        "beginNew": _("This conversation is closed or deleted. Try again to begin a new one with your message."),
         "unreachable": _("The server cannot be reached. Check your connection and try again."),
         "reload": _("This page is out of date. Load it again."),
     }

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from retinue.assistant.access import own_execution, readable_execution
 from retinue.assistant.forms import RatingForm, checked
-from retinue.assistant.turns import turn_of
+from retinue.assistant.turns import FRAGMENT, turn_of
 from retinue.assistant.views.base import done, given, view
+from retinue.assistant.views.pages import frame
 from retinue.conf import get_settings
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
@@ -21,11 +22,14 @@ from retinue.types import Principal
 
 @view("GET", "HEAD", guests=True)
 def execution_detail(request: HttpRequest, principal: Principal, execution_id: UUID) -> HttpResponse:
-    """The message and its answer as a piece of a page."""
+    """The message and its answer on a page of their own; with `?fragment`, as the piece of it that scripts ask for."""
     execution = readable_execution(execution_id, principal, request.user)
     turn = turn_of(execution, user=request.user, principal=principal)
     context = {"turn": turn, "session": turn.execution.session, "read_only": not turn.is_own}
-    return render(request, "retinue_assistant/_turn.html", context)
+    if FRAGMENT in request.GET:
+        return render(request, "retinue_assistant/_turn.html", context)
+    context |= {"turns": [turn], **frame(request, principal)}
+    return render(request, "retinue_assistant/execution_detail.html", context)
 
 
 @view("POST", guests=True)
@@ -49,5 +53,5 @@ def rate(request: HttpRequest, principal: Principal, execution_id: UUID) -> Http
 def page_of(execution: AgentExecution) -> str:
     """The address of the page that shows an execution."""
     if execution.session_id is None:
-        return reverse("ai_assistant:history")
+        return reverse("ai_assistant:execution_detail", args=[execution.pk])
     return reverse("ai_assistant:session_detail", args=[execution.session_id])

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from retinue.assistant.access import own_execution, own_session
 from retinue.assistant.asking import ask_again, is_for_guests, send
 from retinue.assistant.forms import AskForm, EditForm, checked
+from retinue.assistant.turns import fragment_url
 from retinue.assistant.views.answers import page_of
 from retinue.assistant.views.base import Answered, given, log_in, view, wants_json, way_back
 from retinue.assistant.views.pages import dashboard_context, session_context
@@ -84,7 +85,7 @@ def _page_again(request: HttpRequest, principal: Principal, form: AskForm, error
         if session_id := form.cleaned_data.get("session_id"):
             context = session_context(request, principal, own_session(session_id, principal), form)
             return render(request, "retinue_assistant/session_detail.html", context, status=status_of(error))
-    context = dashboard_context(principal, form)
+    context = dashboard_context(request, principal, form)
     return render(request, "retinue_assistant/dashboard.html", context, status=status_of(error))
 
 
@@ -97,7 +98,7 @@ async def _started(request: HttpRequest, execution: AgentExecution) -> HttpRespo
             "session_id": execution.session_id,
             "status": execution.status,
             "events": reverse("ai_assistant:execution_events", args=[execution.pk]),
-            "turn": reverse("ai_assistant:execution_detail", args=[execution.pk]),
+            "turn": fragment_url(execution.pk),
             "session": page,
         }
         return JsonResponse(started, status=202)

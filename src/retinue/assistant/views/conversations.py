@@ -47,7 +47,7 @@ def rename_session(request: HttpRequest, principal: Principal, session_id: UUID)
 def delete_session(request: HttpRequest, principal: Principal, session_id: UUID) -> HttpResponse:
     session = own_session(session_id, principal)
     if request.method != "POST":
-        context = {"session": session, **frame(principal)}
+        context = {"session": session, **frame(request, principal)}
         return render(request, "retinue_assistant/session_confirm_delete.html", context)
     lifecycle.delete(session)
     if not wants_json(request):

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
+from retinue.agents.registry import all_agents
 from retinue.assistant.access import readable_session
 from retinue.assistant.forms import AskForm, HistoryForm
 from retinue.assistant.quotas import quotas
@@ -30,17 +31,18 @@ PAGE = 20
 
 @view("GET", "HEAD")
 def dashboard(request: HttpRequest, principal: Principal) -> HttpResponse:
-    return render(request, "retinue_assistant/dashboard.html", dashboard_context(principal, AskForm()))
+    return render(request, "retinue_assistant/dashboard.html", dashboard_context(request, principal, AskForm()))
 
 
-def dashboard_context(principal: Principal, form: AskForm) -> dict[str, Any]:
+def dashboard_context(request: HttpRequest, principal: Principal, form: AskForm) -> dict[str, Any]:
     queries, sessions = _queries(principal), _sessions(principal)
     return {
         "form": form,
-        "recent_queries": queries.select_related("session")[:RECENT],
+        "recent_queries": queries.select_related("replaced_by")[:RECENT],
         "total_queries": queries.count(),
         "active_sessions": sessions.active().count(),
-        **frame(principal),
+        "purpose": agent.description if (agent := all_agents().get(get_settings().assistant)) else "",
+        **frame(request, principal),
     }
 
 
@@ -73,7 +75,7 @@ def session_context(
         "earlier": earlier,
         "form": form or AskForm(initial={"session_id": session.pk}),
         "read_only": session.principal != principal,
-        **frame(principal),
+        **frame(request, principal),
     }
 
 
@@ -88,7 +90,7 @@ def session_list(request: HttpRequest, principal: Principal) -> HttpResponse:
     context = {
         "page_obj": Paginator(counted.order_by("-updated_at", "-pk"), PAGE).get_page(request.GET.get("page")),
         "query": query,
-        **frame(principal),
+        **frame(request, principal),
     }
     return render(request, "retinue_assistant/session_list.html", context)
 
@@ -102,19 +104,19 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
     query.pop("page", None)
     context = {
         "form": form,
-        "page_obj": Paginator(rows.select_related("session"), PAGE).get_page(request.GET.get("page")),
+        "page_obj": Paginator(rows.select_related("replaced_by"), PAGE).get_page(request.GET.get("page")),
         "total_cost": rows.order_by().aggregate(total=Sum("charge", default=0))["total"],
         "querystring": f"{query.urlencode()}&" if query else "",
-        **frame(principal),
+        **frame(request, principal),
     }
     return render(request, "retinue_assistant/history.html", context)
 
 
-def frame(principal: Principal) -> dict[str, Any]:
+def frame(request: HttpRequest, principal: Principal) -> dict[str, Any]:
     """What every page shows beside its own: the latest conversations, and what is left to use."""
     return {
         "sessions": _sessions(principal).active()[:RECENT],
-        "quotas": quotas(principal),
+        "quotas": quotas(principal, request.user),
         "unit": Unit.CREDITS.shown,
     }
 

@@ -38,9 +38,10 @@ from ag_ui.core import (
 )
 from django.utils.translation import gettext as _
 
-from retinue.executions.events import Event, EventId, answer_so_far
+from retinue.executions.events import Event, EventId
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, EventKind, Status
+from retinue.executions.transcript import answer_so_far
 from retinue.http import sse
 from retinue.http.ag_ui.messages import Transcript, as_text
 from retinue.runtime.events.watch import Beat, Stored

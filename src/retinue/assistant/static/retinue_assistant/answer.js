@@ -39,6 +39,13 @@
       if (this.turn.dataset.status === "waiting") this.ask(theirs);
     }
 
+    /* What was said so far, as Markdown; null while the page's own texts are shown. */
+    get source() {
+      if (this.fresh) return null;
+      const texts = this.parts.filter((part) => part.kind === "text").map((part) => part.prose.text.toString());
+      return retinue.markdown.visible(texts.join("\n\n"));
+    }
+
     state({ status, resumed }) {
       this.turn.dataset.status = status;
       if (resumed) this.markResumed();

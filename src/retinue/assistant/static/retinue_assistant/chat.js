@@ -11,6 +11,7 @@
       this.root = root;
       this.status = root.querySelector("[data-rt-status]");
       this.sending = Promise.resolve();
+      this.acts = 0; // of this tab: a page that was asked for before one of them is older than what is here
       this.transcript = new retinue.Transcript(root, {
         changed: () => this.showState(),
         say: (text) => this.say(text),
@@ -21,6 +22,7 @@
       root.addEventListener("submit", (event) => this.submit(event));
       root.addEventListener("click", (event) => this.click(event));
       root.addEventListener("keydown", (event) => this.keydown(event));
+      document.addEventListener("visibilitychange", () => !document.hidden && this.root.dataset.url && this.refreshAround());
       root.classList.add("rt-live");
       this.showState();
     }
@@ -48,20 +50,25 @@
 
     async deliver(pending, fields) {
       pending.dataset.status = "sending";
+      this.acts += 1;
       try {
         const told = await retinue.request.send(this.composer.form, null, fields);
         this.belong(told);
         await this.show(pending, told);
       } catch (refusal) {
         this.refuse(pending, fields, refusal);
+      } finally {
+        this.acts += 1;
       }
+      if (this.isNew) this.refreshAround();
+      this.isNew = false;
     }
 
     belong({ session_id: id, session: url }) {
       const field = this.composer.form.elements.session_id;
       if (field.value === id) return;
       field.value = id;
-      this.root.dataset.session = id;
+      Object.assign(this.root.dataset, { session: id, url });
       this.isNew = true;
       if (this.root.dataset.rtPage !== undefined) history.replaceState(null, "", url);
     }
@@ -76,22 +83,17 @@
       }
       if (fresh !== turn) this.transcript.replace(turn, fresh);
       this.transcript.watchNext();
-      if (this.isNew) this.refreshAround();
-      this.isNew = false;
     }
 
     refuse(pending, fields, refusal) {
       pending.dataset.status = "refused";
-      const notice = this.transcript.make("refusal");
-      notice.querySelector("[data-rt-message]").textContent = refusal.message;
-      notice.querySelector("[data-rt-login]").hidden = refusal.status !== 401;
-      notice.querySelector("[data-rt-retry]").addEventListener("click", () => {
-        notice.remove();
+      const isOver = ["unknown_session", "session_closed"].includes(refusal.code);
+      if (isOver) refusal.message = retinue.texts.beginNew;
+      this.transcript.complain(pending, refusal, () => {
+        if (isOver) this.composer.form.elements.session_id.value = "";
         this.composer.focus();
         this.sending = this.sending.then(() => this.deliver(pending, fields));
       });
-      pending.append(notice);
-      this.say(refusal.message);
       this.refreshQuota();
     }
 
@@ -104,14 +106,20 @@
       event.preventDefault();
       if (form.dataset.busy) return;
       form.dataset.busy = "true";
+      this.acts += 1;
       const turn = form.closest("[data-rt-turn]");
+      let refused = null;
       try {
         await act.call(this, turn, await retinue.request.send(form, event.submitter));
       } catch (refusal) {
-        this.transcript.complain(turn, refusal.message);
+        refused = refusal;
       } finally {
+        this.acts += 1;
         delete form.dataset.busy;
       }
+      if (!refused) return;
+      if (refused.status) await this.refreshAround(); // something happened in another tab
+      this.transcript.complain(this.transcript.find(turn.dataset.execution) || turn, refused);
     }
 
     async after_stop(turn) {
@@ -122,6 +130,10 @@
     }
 
     async after_regenerate(turn, told) {
+      if (this.root.dataset.rtAlone !== undefined) {
+        window.location.assign(told.session);
+        return;
+      }
       await this.show(turn, told);
       this.transcript.toBottom();
       this.composer?.focus();
@@ -187,7 +199,7 @@
     async copy(button) {
       const text = button.dataset.rtCopy === "code"
         ? button.parentElement.querySelector("code").textContent
-        : Array.from(button.closest("[data-rt-turn]").querySelectorAll("[data-source]"), (each) => each.dataset.source).join("\n\n");
+        : this.sourceOf(button.closest(".rt-turn"));
       try {
         await navigator.clipboard.writeText(text);
       } catch {
@@ -195,24 +207,52 @@
         return;
       }
       this.say(retinue.texts.copied);
+      this.mark(button);
+    }
+
+    sourceOf(turn) {
+      const { transcript } = this;
+      return (transcript.turn === turn && transcript.answer.source)
+        || Array.from(turn.querySelectorAll("[data-source]"), (each) => each.dataset.source).join("\n\n");
+    }
+
+    mark(button) {
       button.classList.add("rt-done");
-      setTimeout(() => button.classList.remove("rt-done"), SHOWN);
+      if (button.dataset.rtCopy === "code") button.textContent = retinue.texts.copied;
+      setTimeout(() => {
+        button.classList.remove("rt-done");
+        if (button.dataset.rtCopy === "code") button.textContent = retinue.texts.copy;
+      }, SHOWN);
     }
 
     /* What stands around the transcript */
 
-    refreshAround() {
-      this.refreshQuota();
-      if (this.root.dataset.rtPage !== undefined) retinue.site?.refreshSessions(this.root.dataset.session);
+    /* Everything as the conversation's page has it now. */
+    async refreshAround() {
+      const { url, rtPage } = this.root.dataset;
+      if (!url) {
+        await this.refreshQuota();
+        return;
+      }
+      const { acts } = this;
+      try {
+        const page = await retinue.request.fetchPage(url);
+        this.showQuota(page.querySelector("[data-rt-quota]"));
+        if (rtPage !== undefined) retinue.site?.refresh(page);
+        const isPart = /[?&](before|replaced)\b/.test(window.location.search);
+        if (acts === this.acts && !isPart) this.transcript.sync(page.querySelector("[data-rt-turns]"));
+      } catch { /* what was there before stays */ }
     }
 
     async refreshQuota() {
-      const place = this.root.querySelector("[data-rt-quota]");
-      if (!place) return;
       try {
-        const fresh = await retinue.request.fetchElement(this.root.dataset.quotaUrl, "[data-rt-quota]");
-        if (fresh) place.replaceWith(fresh);
+        this.showQuota(await retinue.request.fetchElement(this.root.dataset.quotaUrl, "[data-rt-quota]"));
       } catch { /* the figures of before stay */ }
+    }
+
+    showQuota(fresh) {
+      const place = this.root.querySelector("[data-rt-quota]");
+      if (fresh && place && !place.querySelector("details[open]")) place.replaceWith(document.importNode(fresh, true));
     }
   }
 

@@ -4,9 +4,10 @@
   const retinue = window.retinue;
 
   class Refusal extends Error {
-    constructor(message, status) {
+    constructor(message, status, code = "") {
       super(message);
       this.status = status;
+      this.code = code;
     }
   }
 
@@ -23,26 +24,49 @@
     // Not as FormData: that would count each line break twice.
     const body = new URLSearchParams(new FormData(form, submitter || undefined));
     for (const [name, value] of Object.entries(more)) body.set(name, value);
-    const response = await reach(submitter?.getAttribute("formaction") || form.getAttribute("action"), {
-      method: "POST",
-      body,
-      headers: { Accept: "application/json" },
-    });
-    const isJson = (response.headers.get("Content-Type") || "").includes("json");
-    const data = isJson ? await response.json() : {};
-    if (response.ok && isJson) return data;
-    const said = data.detail || (response.status === 403 ? retinue.texts.reload : retinue.texts.failed);
-    throw new Refusal(said, response.status);
+    const url = submitter?.getAttribute("formaction") || form.getAttribute("action");
+    const post = () => reach(url, { method: "POST", body, headers: { Accept: "application/json" } });
+    let response = await post();
+    if (isForgery(response) && await renewTokens(body)) response = await post();
+    if (response.ok && isJson(response)) return response.json();
+    throw await refusalOf(response);
   }
 
-  /* The first element of a page or fragment of this site that matches, or null. */
-  async function fetchElement(url, selector) {
+  const isJson = (response) => (response.headers.get("Content-Type") || "").includes("json");
+
+  /* Django's own answer to a form whose token does not fit the cookie. */
+  const isForgery = (response) => response.status === 403 && !isJson(response);
+
+  /* Somebody has logged in again in another tab, or the cookie is gone: the page, loaded anew, has what fits. */
+  async function renewTokens(body) {
+    const name = "csrfmiddlewaretoken";
+    const fresh = (await fetchPage(window.location.href)).querySelector(`[name="${name}"]`);
+    if (!fresh) return false;
+    for (const field of document.querySelectorAll(`[name="${name}"]`)) field.value = fresh.value;
+    body.set(name, fresh.value);
+    return true;
+  }
+
+  /* Why the server did not do it, and for some reasons what to do. */
+  async function refusalOf(response) {
+    const { texts } = retinue;
+    const { detail, code } = isJson(response) ? await response.json() : {};
+    const known = { 401: texts.loggedOut, 403: detail || texts.reload, 404: texts.gone };
+    return new Refusal(known[response.status] || detail || texts.failed, response.status, code);
+  }
+
+  /* A page or fragment of this site. */
+  async function fetchPage(url) {
     const response = await reach(url, { headers: { Accept: "text/html" } });
-    if (!response.ok) throw new Refusal(retinue.texts.failed, response.status);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const element = page.querySelector(selector);
+    if (!response.ok) throw await refusalOf(response);
+    return new DOMParser().parseFromString(await response.text(), "text/html");
+  }
+
+  /* The first element there that matches, or null. */
+  async function fetchElement(url, selector) {
+    const element = (await fetchPage(url)).querySelector(selector);
     return element && document.importNode(element, true);
   }
 
-  retinue.request = { send, fetchElement };
+  retinue.request = { send, fetchPage, fetchElement, refusalOf };
 })();

@@ -2,21 +2,20 @@
 (() => {
   "use strict";
   const retinue = window.retinue;
-  const place = () => document.querySelector("[data-rt-sessions]");
 
-  async function refreshSessions(session) {
-    if (!place()) return;
-    try {
-      const url = session && document.querySelector(`[data-rt-chat]`)
-        ? window.location.href
-        : place().dataset.url;
-      const fresh = await retinue.request.fetchElement(url, "[data-rt-sessions]");
-      if (!fresh) return;
-      // An open menu stays under the hand, and the focus where it is; the list follows afterwards.
-      if (place().matches(":focus-within, :has(details[open])")) {
-        place().addEventListener("focusout", () => setTimeout(refreshSessions, 0, session), { once: true });
-      } else place().replaceWith(fresh);
-    } catch { /* the list of before stays */ }
+  const FRAME = ["[data-rt-sessions]", "[data-rt-heading]", "[data-rt-tools]"];
+
+  /* Takes the frame over from a newer page. */
+  function refresh(page) {
+    document.title = page.title;
+    for (const selector of FRAME) {
+      const [old, fresh] = [document, page].map((each) => each.querySelector(selector));
+      if (!old || !fresh) continue;
+      // An open menu stays under the hand, and the focus where it is; the rest follows afterwards.
+      if (old.matches(":focus-within, :has(details[open])")) {
+        old.addEventListener("focusout", () => setTimeout(refresh, 0, page), { once: true });
+      } else old.replaceWith(document.importNode(fresh, true));
+    }
   }
 
   // One menu at a time, closed by Escape and by a click elsewhere.
@@ -33,5 +32,5 @@
     menu.querySelector("summary").focus();
   }, true);
 
-  retinue.site = { refreshSessions };
+  retinue.site = { refresh };
 })();

@@ -5,6 +5,10 @@
   const NEAR = 60; // pixels from the bottom within which a reader wants to see what comes
   const TRIES = 6;
 
+  /* Whether two views of one turn differ in what can be done with it. */
+  const isOther = (turn, other) => turn.dataset.status !== other.dataset.status
+    || Boolean(turn.querySelector("[data-rt-edit]")) !== Boolean(other.querySelector("[data-rt-edit]"));
+
   const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
   class Transcript {
@@ -39,6 +43,10 @@
         this.follows = scrollHeight - scrollTop - clientHeight < NEAR;
         this.jump.hidden = this.follows || !this.list.childElementCount;
       }, { passive: true });
+      // Who opens something wants to see it, not what comes below.
+      this.list.addEventListener("click", (event) => {
+        if (event.target.closest("summary")) this.follows = false;
+      });
       this.jump.addEventListener("click", () => {
         this.toBottom();
         this.chat.querySelector("[data-rt-input]")?.focus({ preventScroll: true });
@@ -107,7 +115,7 @@
     async loadVersions(versions) {
       for (const link of versions.querySelectorAll("a[data-rt-version]")) {
         try {
-          const version = await retinue.request.fetchElement(link.href, "[data-rt-turn]");
+          const version = await retinue.request.fetchElement(link.dataset.url, "[data-rt-turn]");
           version.dataset.testid = "version";
           delete version.dataset.rtTurn;
           link.closest("li").replaceChildren(retinue.markdown.equip(version));
@@ -125,11 +133,61 @@
       return this.replace(turn, await this.fetch(turn.dataset.url));
     }
 
-    /* A sentence about what did not work, in the turn that it is about. */
-    complain(turn, message) {
-      const place = turn.querySelector("[data-rt-complaint]");
-      place.textContent = message;
-      place.hidden = false;
+    /* Says in the turn that it is about what did not work, and offers what helps. */
+    complain(turn, { message, status }, retry = null) {
+      turn.querySelector(":scope > [data-rt-refusal]")?.remove();
+      const notice = this.make("refusal");
+      const [login, reload, again] = ["login", "reload", "retry"].map((name) => notice.querySelector(`[data-rt-${name}]`));
+      notice.querySelector("[data-rt-message]").textContent = message;
+      if (login && status === 401) {
+        const url = new URL(login.getAttribute("href"), window.location.href);
+        url.searchParams.set("next", window.location.pathname + window.location.search);
+        login.href = url;
+        login.hidden = false;
+      }
+      reload.hidden = Boolean(retry) || ![403, 404, 409].includes(status);
+      reload.addEventListener("click", () => window.location.reload());
+      again.hidden = !retry;
+      again.addEventListener("click", () => {
+        notice.remove();
+        retry();
+      });
+      const actions = turn.querySelector(":scope > .rt-actions");
+      if (actions) actions.before(notice);
+      else turn.append(notice);
+      this.say(message);
+    }
+
+    find(execution) {
+      return this.list.querySelector(`:scope > [data-execution="${execution}"]`);
+    }
+
+    /* Takes over what a newer page has: turns of other tabs, and what became of those that are here. */
+    sync(fresh) {
+      const ours = Array.from(this.list.querySelectorAll(":scope > [data-execution]"));
+      const all = Array.from(fresh.querySelectorAll(":scope > [data-rt-turn]"));
+      const known = all.findIndex((each) => this.find(each.dataset.execution));
+      // What came before the first turn here was left out of this page on purpose.
+      const theirs = all.slice(known < 0 ? -ours.length : known).map((each) => document.importNode(each, true));
+      const names = theirs.map((each) => each.dataset.execution);
+      let last = null;
+      for (const turn of theirs) {
+        let here = this.find(turn.dataset.execution);
+        if (!here) {
+          retinue.markdown.equip(turn);
+          this.equip(turn);
+          if (last) last.after(turn);
+          else this.list.prepend(turn);
+          here = turn;
+        } else if (here !== this.turn && isOther(here, turn)) here = this.replace(here, turn);
+        last = here;
+      }
+      // Those that were edited or answered anew in another tab; that page may begin later than this one.
+      const first = ours.findIndex((each) => names.includes(each.dataset.execution));
+      for (const turn of ours.slice(Math.max(first, 0))) {
+        if (turn !== this.turn && turn.isConnected && !names.includes(turn.dataset.execution)) turn.remove();
+      }
+      this.watchNext();
     }
 
     /* Following the turn that is being answered. Those that wait their turn are watched when it comes: a browser has
@@ -155,7 +213,7 @@
       this.stream = new retinue.Stream(turn.dataset.events, {
         event: (kind, data, id) => this.take(turn, kind, data, id),
         connection: (isThere) => this.showConnection(isThere),
-        lost: () => this.finish(turn),
+        lost: (refusal) => (refusal ? this.giveUp(turn, refusal) : this.finish(turn)),
       });
     }
 
@@ -189,6 +247,14 @@
       place.hidden = isThere;
     }
 
+    /* Nothing more comes: the page has to say why. */
+    giveUp(turn, refusal) {
+      this.unwatch();
+      Object.assign(turn.dataset, { open: "false", status: "refused" });
+      this.complain(turn, refusal);
+      this.changed();
+    }
+
     async finish(turn, end) {
       const answer = this.answer;
       let fresh = null;
@@ -204,7 +270,7 @@
       turn.dataset.open = "false";
       if (end) turn.dataset.status = end.status;
       if (fresh && (end || fresh.dataset.open !== "true")) this.replace(turn, fresh);
-      else this.complain(turn, end ? retinue.texts.reload : retinue.texts.unreachable);
+      else this.complain(turn, { message: end ? retinue.texts.reload : retinue.texts.unreachable, status: 409 });
       this.say(retinue.texts[end?.status] || retinue.texts.unreachable);
       this.ended?.();
       this.watchNext();

@@ -13,9 +13,11 @@ from retinue.budgets.accounts import adjust
 from retinue.executions.models import AgentExecution
 from retinue.sessions.lifecycle import start_session
 from retinue.sessions.models import AISession
+from retinue.testing import allow_model_requests
 from retinue.types import Principal
 from tests.assistant.conftest import JSON, Browser
 from tests.priced import PRICES, priced
+from tests.providers.prsm import server as prsm
 from tests.scripted import call, scripted
 
 BOTH = pytest.mark.parametrize("name", ["query_sync", "query_async"])
@@ -68,6 +70,16 @@ def test_only_sync_answers_from_the_cache(browser, oracle):
     assert (second["from_cache"], second["cost"], second["answer"]) == (True, 0.0, "forty-two")
     third = browser.send("query_async", prompt="The answer?").json()
     assert (third["from_cache"], third["cost"]) == (False, 0.58)
+
+
+@BOTH
+def test_prsm_is_told_the_allocation_as_a_whole_number(browser, settings, name):
+    with prsm.serving() as service, allow_model_requests():
+        settings.RETINUE = {"MODEL": "prsm:default", "PRSM": {"BASE_URL": service.url, "API_KEY": prsm.KEY}}
+        for way in (browser.send, browser.post):
+            response = way(name, prompt=f"Hello {way.__name__}", context_allocation=120)
+            assert (response.status_code, service.last["context_allocation"]) == (200, 120)
+            assert type(service.last["context_allocation"]) is int
 
 
 @BOTH

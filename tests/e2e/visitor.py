@@ -90,7 +90,8 @@ class Visitor:
     def sees(self, status: str, answer: str, index: int = -1) -> None:
         """Wait until a turn is in that state and, at the same moment, its answer says just this."""
         turn = self.turn(index).and_(self.page.locator(f"[data-status={status}]"))
-        expect(turn["answer"]).to_have_text(answer)
+        # Not those of earlier versions, which are in it, too.
+        expect(turn.locator("> [data-testid=answer]")).to_have_text(answer)
 
     def _new_page(self) -> Remote:
         page = self.context.new_page()

@@ -9,6 +9,7 @@ from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import timezone
+from django.utils.translation import override
 from pydantic_ai.messages import ModelRequest
 
 from retinue import AUTHENTICATED, SYSTEM, DjangoAgent, DjangoDeps, RunContext
@@ -268,7 +269,7 @@ def test_message_that_is_sent_twice_at_once_is_one(listener, session, user, poli
     held, overtaken, first = threading.Event(), threading.Event(), []
 
     def send():
-        with transaction.atomic():
+        with override("en"), transaction.atomic():
             first.append(listener.agent.enqueue("one", **options))
             held.set()
             assert overtaken.wait(60)
@@ -282,7 +283,7 @@ def test_message_that_is_sent_twice_at_once_is_one(listener, session, user, poli
     other = threading.Thread(target=send)
     other.start()
     assert held.wait(60)
-    with connection.execute_wrapper(tell):
+    with override("en"), connection.execute_wrapper(tell):
         second = listener.agent.enqueue("one", **options)
     other.join()
     assert [second] == first

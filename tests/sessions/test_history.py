@@ -21,7 +21,8 @@ from pydantic_ai.messages import (
 )
 
 from retinue.providers.bounds import message_tokens
-from retinue.sessions.history import Summary, Turn, as_turn, fitting, in_order
+from retinue.sessions.history import Turn, as_turn, fitting, in_order
+from retinue.sessions.summaries import Summary
 from tests.histories import fault, texts
 
 NOW = timezone.now()
@@ -124,12 +125,10 @@ def test_instructions_and_system_prompts_are_not_part_of_it():
 
 def test_answers_that_say_nothing_are_not_part_of_it():
     """Models are asked to do better then, which nobody needs to know later."""
-    asked, better = (
-        ModelRequest.user_text_prompt("Why?"),
-        [ModelRequest([RetryFeedbackPart("Return text.", retry=RetryInfo(cause="empty-response"))])],
-    )
+    asked = ModelRequest.user_text_prompt("Why?")
+    better = ModelRequest([RetryFeedbackPart("Return text.", retry=RetryInfo(cause="no_output"))])
     for empty in ([TextPart(" ")], [ThinkingPart("hm")], [ThinkingPart("hm"), TextPart("")], []):
-        turn = as_turn([asked, ModelResponse(empty), *better, ModelResponse([TextPart("So.")])], "So.")
+        turn = as_turn([asked, ModelResponse(empty), better, ModelResponse([TextPart("So.")])], "So.")
         assert [texts([message]) for message in turn] == [["Why?"], ["So."]]
         assert texts(as_turn([asked, ModelResponse(empty)], " ")) == ["Why?", "…"]
     calling = as_turn([asked, ModelResponse([TextPart(""), *CALLED.parts]), ModelRequest([RESULT])], "So.")

@@ -81,6 +81,16 @@ def test_delete_stops_what_runs_and_keeps_the_record(listener, mine, user):
         listener.agent.enqueue("three", user=user, session=mine)
 
 
+def test_sessions_go_with_their_user_and_the_record_stays(listener, mine, user):
+    listener.agent.run_sync("one", user=user, session=mine)
+    listener.agent.enqueue("two", user=user, session=mine)
+    user.delete()
+    run_queued()
+    assert not AISession.objects.exists()
+    found = AgentExecution.objects.order_by("created_at").values_list("status", "error_code", "user", "session")
+    assert list(found) == [("completed", "", None, None), ("failed", "permission_denied", None, None)]
+
+
 def test_idle_sessions_are_closed_and_keep_everything(listener, user, settings):
     settings.RETINUE = {"SESSION_IDLE_DAYS": 2}
     idle, fresh, answering = (start_session(Principal.of(user), "listener") for _ in range(3))

@@ -23,14 +23,13 @@ from retinue.runtime.journal.steps import WriteStep
 from retinue.sessions.history import (
     HISTORY_KEY,
     MESSAGES_KEY,
-    Summary,
     Turn,
     dump,
     fitting,
     in_order,
-    latest_summary,
     turns_before,
 )
+from retinue.sessions.summaries import Summary, latest_summary
 
 if TYPE_CHECKING:
     from retinue.runtime.run import Frame, Run

@@ -11,7 +11,8 @@ from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.delegation import run_child
 from retinue.runtime.run import Call, current_call
 from retinue.runtime.submission import submission
-from retinue.sessions.history import Summary, Turn
+from retinue.sessions.history import Turn
+from retinue.sessions.summaries import Summary
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from pydantic import TypeAdapter
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -25,7 +24,6 @@ from pydantic_ai.messages import (
     UserPromptPart,
     repair_messages,
 )
-from pydantic_core import from_json
 
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, Status, StepKind
@@ -40,10 +38,6 @@ INTERRUPTED = "[The answer was interrupted here.]"
 BROKEN_OFF = "[The answer broke off here.]"
 DONE = "[Tools that were called by then, with their results:]"
 RESULT_CHARS = 500
-SUMMARY = "What was said before, in short:"
-NOTED = "Noted."
-LOOK_BACK = 5
-"""In how many runs a summary is looked for: the last ones may have been replaced."""
 CHUNK = 20
 """How many turns are read at once."""
 
@@ -181,7 +175,7 @@ def fitting(turns: Iterable[Turn], tokens: int) -> list[tuple[Turn, list[ModelMe
     """As many of these turns, the latest first, as this many tokens are room for; each with what is told of it.
 
     A turn is told whole, or else in short; what is older than the first that fits neither way is left out. Tokens are
-    counted from above (see `providers.tokens`), so that no model finds the history longer than it may be.
+    counted from above (see `providers.bounds`), so that no model finds the history longer than it may be.
     """
     room, kept = tokens, []
     for turn in turns:
@@ -191,47 +185,6 @@ def fitting(turns: Iterable[Turn], tokens: int) -> list[tuple[Turn, list[ModelMe
         kept.append((turn, told))
         room -= message_tokens(told)
     return kept
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What stands for the turns up to one of them."""
-
-    text: str
-    through: UUID
-    """The execution of the last turn that it covers."""
-    until: datetime
-    """When that was created."""
-
-    @property
-    def messages(self) -> list[ModelMessage]:
-        return exchange(f"{SUMMARY}\n\n{self.text}", NOTED)
-
-
-_summaries: TypeAdapter[Summary | None] = TypeAdapter(Summary | None)
-
-
-def latest_summary(alias: str, execution: AgentExecution) -> Summary | None:
-    """The summary that the session's latest run before this one was given, if all that it covers still counts."""
-    notes = ExecutionStep.objects.using(alias).filter(
-        execution__session=execution.session_id,
-        execution__created_at__lt=execution.created_at,
-        key=HISTORY_KEY,
-        kind=StepKind.NOTE,
-    )
-    for payload in notes.order_by("-execution__created_at").values_list("payload", flat=True)[:LOOK_BACK]:
-        summary = read_summary(bytes(payload or b""))
-        if summary and AgentExecution.objects.using(alias).filter(pk=summary.through, replaced_by=None).exists():
-            return summary
-    return None
-
-
-def read_summary(payload: bytes) -> Summary | None:
-    """The summary in what a run was told; None where there is none, or where it cannot be read any more."""
-    try:
-        return _summaries.validate_python(from_json(payload)["summary"])
-    except (ValueError, KeyError, TypeError):  # what a site's redaction left
-        return None
 
 
 def in_order(told: Iterable[list[ModelMessage]]) -> list[ModelMessage]:

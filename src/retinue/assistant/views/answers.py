@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -25,10 +26,12 @@ def execution_detail(request: HttpRequest, principal: Principal, execution_id: U
     """The message and its answer on a page of their own; with `?fragment`, as the piece of it that scripts ask for."""
     execution = readable_execution(execution_id, principal, request.user)
     turn = turn_of(execution, user=request.user, principal=principal)
-    context = {"turn": turn, "session": turn.execution.session, "read_only": not turn.is_own}
+    context: dict[str, Any] = {"turn": turn, "session": turn.execution.session, "read_only": not turn.is_own}
     if FRAGMENT in request.GET:
         return render(request, "retinue_assistant/_turn.html", context)
-    context |= {"turns": [turn], **frame(request, principal)}
+    # What is done here leads back here; a new answer is in the conversation.
+    back = "" if turn.may_change else request.path
+    context |= {"turns": [turn], "next": back, **frame(request, principal)}
     return render(request, "retinue_assistant/execution_detail.html", context)
 
 

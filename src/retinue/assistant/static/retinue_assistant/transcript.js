@@ -142,7 +142,7 @@
       if (login && status === 401) {
         const url = new URL(login.getAttribute("href"), window.location.href);
         url.searchParams.set("next", window.location.pathname + window.location.search);
-        login.href = url;
+        login.setAttribute("href", url.pathname + url.search);
         login.hidden = false;
       }
       reload.hidden = Boolean(retry) || ![403, 404, 409].includes(status);
@@ -155,6 +155,7 @@
       const actions = turn.querySelector(":scope > .rt-actions");
       if (actions) actions.before(notice);
       else turn.append(notice);
+      notice.scrollIntoView({ block: "nearest" });
       this.say(message);
     }
 

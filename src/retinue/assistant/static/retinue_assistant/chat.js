@@ -68,6 +68,7 @@
       const field = this.composer.form.elements.session_id;
       if (field.value === id) return;
       field.value = id;
+      if (this.root.dataset.session) this.transcript.clear(); // another conversation takes the place of that one
       Object.assign(this.root.dataset, { session: id, url });
       this.isNew = true;
       if (this.root.dataset.rtPage !== undefined) history.replaceState(null, "", url);
@@ -94,7 +95,7 @@
         this.composer.focus();
         this.sending = this.sending.then(() => this.deliver(pending, fields));
       });
-      this.refreshQuota();
+      if (refusal.status !== 401) this.refreshQuota();
     }
 
     /* Acting on a turn: every action is a form that works without this script, too. */

@@ -4,6 +4,7 @@
   const retinue = window.retinue;
   const SHARE = 6; // a drawing that took 10 ms is followed by a rest of 60 ms
   const MOST_COST = 150; // milliseconds; what takes longer is drawn as plain text
+  const SHORT = 2000; // characters that are drawn as Markdown whatever it takes: there, it is the machine that is slow
   const PIECE = 4000; // characters of plain text that are laid out together
 
   const length = (text) => {
@@ -70,7 +71,7 @@
         const start = performance.now();
         this.render(this.text.toString());
         const cost = performance.now() - start;
-        if (cost > MOST_COST) this.isMarkdown = false;
+        if (cost > MOST_COST && this.shown.length > SHORT) this.isMarkdown = false;
         this.due = performance.now() + cost * SHARE;
       });
     }

@@ -159,6 +159,10 @@
       this.say(message);
     }
 
+    clear() {
+      this.list.querySelectorAll(":scope > [data-execution]").forEach((turn) => turn.remove());
+    }
+
     find(execution) {
       return this.list.querySelector(`:scope > [data-execution="${execution}"]`);
     }

@@ -75,8 +75,8 @@ class Recorder:
         self._piece: Piece | None = None
         self._ready: list[Event] = []
         self._told = self._stored = 0.0
-        self._writing = 0
-        """How many writes are on their way that text must not overtake."""
+        self._writing: list[list[Event]] = []
+        """What is on its way into the table."""
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
         self.last: EventId | None = None
         """The newest event that those who watch here were told as stored."""
@@ -157,7 +157,9 @@ class Recorder:
     def unstored(self) -> Event | None:
         """The text that those who watch have, and that a newcomer does not find in the database."""
         piece = self._piece
-        return self._live(piece, 0, piece.sent) if piece is not None and piece.sent else None
+        if piece is None or not piece.sent or self._is_behind(piece):
+            return None
+        return self._live(piece, 0, piece.sent)
 
     # --- pydantic-ai's events
 
@@ -198,7 +200,7 @@ class Recorder:
 
     def _start(self, kind: str, index: int, text: str) -> None:
         """A part begins. One that begins again replaces what was said since."""
-        self._close_piece()
+        self._store()
         if index in self._parts:
             kind_before, offset = self._parts[index]
             self._streamed.lengths[kind_before, self._step] = offset
@@ -213,7 +215,7 @@ class Recorder:
             return
         piece, place = self._piece, (kind, self._step)
         if piece is not None and (piece.kind, piece.step) != place:
-            self._close_piece()
+            self._store()
             piece = None
         if piece is None:
             piece = self._piece = Piece(kind, self._step, self._streamed.lengths.get(place, 0))
@@ -244,7 +246,7 @@ class Recorder:
     def _tell(self) -> None:
         """Give the watchers in this process the text that they do not have yet."""
         piece = self._piece
-        if piece is None or piece.sent == len(piece.text) or self._writing:
+        if piece is None or piece.sent == len(piece.text) or self._is_behind(piece):
             return
         if get_settings().redact is not None:
             return  # what a site has taken out before it is stored is not to be seen before, either
@@ -252,6 +254,10 @@ class Recorder:
         if self._hub.is_watched(self._run.id):
             self._hub.publish(self._run.id, [self._live(piece, piece.sent, None)])
         piece.sent = len(piece.text)
+
+    def _is_behind(self, piece: Piece) -> bool:
+        """Whether something else comes first that is not stored yet: who comes now would miss it."""
+        return any(place_of(event) != (piece.kind, piece.step) for batch in self._writing for event in batch)
 
     def _live(self, piece: Piece, begin: int, end: int | None) -> Event:
         return Event(self._run.id, piece.kind, piece.data(begin, end), epoch=self._streamed.epoch)
@@ -289,16 +295,15 @@ class Recorder:
         if not events:
             return
         self._stored = time.monotonic()
-        self._writing += has_news(events)
+        self._writing.append(events)
         written = self._run.bridge.journal.post(WriteEvents(run=self._run, events=events))
         written.add_done_callback(lambda done: self._written(events, done))
 
     def _written(self, events: list[Event], done: asyncio.Future[None]) -> None:
         if not done.cancelled() and done.exception() is None:
             self.published(events)
-        if has_news(events):
-            self._writing -= 1
-            self._tell()
+        self._writing.remove(events)
+        self._tell()
 
 
 def last_events(run: Run, ending: Ending, questions: Sequence[Approval] = ()) -> list[Event]:
@@ -315,9 +320,9 @@ def last_events(run: Run, ending: Ending, questions: Sequence[Approval] = ()) ->
     return recorder.ends(final_data(ended))
 
 
-def has_news(events: list[Event]) -> bool:
-    """Whether there is anything but text, which watchers in this process know before it is stored."""
-    return any(event.kind not in (EventKind.TEXT, EventKind.THINKING) for event in events)
+def place_of(event: Event) -> tuple[str, int | None]:
+    """To which text it belongs; no text is at the place of another event."""
+    return event.kind, event.content.get("step")
 
 
 def shown(content: Any) -> tuple[Any, bool]:

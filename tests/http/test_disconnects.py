@@ -32,7 +32,8 @@ def asked(site, path):
 def settled(site, clients):
     """What it has once only these clients are there, and nothing changes any more."""
     now = held(site)
-    return now if now["clients"] == clients + 1 and held(site) == now else None  # and the one that asks
+    there = now["renewed"] and now["clients"] == clients + 1  # and the one that asks
+    return now if there and held(site) == now else None
 
 
 class Crowd:

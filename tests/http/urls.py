@@ -31,7 +31,10 @@ async def warm(request):
 
 
 async def held(request):
-    """How many tasks, threads, connections to the database and clients this process has."""
+    """How many tasks, threads, connections to the database and clients this process has.
+
+    And whether it has renewed a lease, for which it takes a connection.
+    """
     await give_back_thread()  # this request's own
     engine = get_engine()
 
@@ -43,6 +46,7 @@ async def held(request):
             "tasks": len(asyncio.all_tasks()),
             "engine_tasks": await asyncio.wrap_future(engine.submit(tasks)),
             "threads": threading.active_count(),
+            "renewed": engine._heartbeat is not None and engine._heartbeat._renewed > 0,
             "connections": sum(isinstance(each, connection.Database.Connection) for each in gc.get_objects()),
             "clients": sum(bool(each.raddr) for each in psutil.Process().net_connections("tcp")),
         }

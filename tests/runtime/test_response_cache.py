@@ -656,21 +656,6 @@ def listener(answers):
         yield port
 
 
-@contextmanager
-def heard(caplog, name):
-    """What a logger is told reaches caplog, whatever the process has done to its loggers before."""
-    logger = logging.getLogger(name)
-    before = logger.disabled, logger.propagate
-    logger.disabled = logger.propagate = False
-    logger.addHandler(caplog.handler)
-    try:
-        with caplog.at_level(logging.WARNING, name):
-            yield
-    finally:
-        logger.removeHandler(caplog.handler)
-        logger.disabled, logger.propagate = before
-
-
 @pytest.mark.parametrize("refuses", [True, False], ids=["refuses", "is silent"])
 def test_run_works_without_the_cache(user, asked, settings, caplog, monkeypatch, refuses):
     monkeypatch.setattr(cache_line, "PATIENCE", 0.2)
@@ -682,7 +667,7 @@ def test_run_works_without_the_cache(user, asked, settings, caplog, monkeypatch,
                 "LOCATION": f"redis://127.0.0.1:{port}/0",
             }
         }
-        with heard(caplog, "retinue.runs"):
+        with caplog.at_level(logging.WARNING, "retinue.runs"):
             outputs = [agent.run_sync("Why?", user=user).output for _ in range(3)]
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     assert outputs == ["answer 1", "answer 2", "answer 3"]
@@ -695,7 +680,7 @@ def test_cache_is_used_again_once_it_is_back(user, asked, settings, caplog, monk
     monkeypatch.setattr(cache_line, "AWAY_SECONDS", 0.0)
     agent = oracle(asked.model)
     settings.RETINUE = {"CACHE": "gone"}
-    with heard(caplog, "retinue.runs"):
+    with caplog.at_level(logging.WARNING, "retinue.runs"):
         agent.run_sync("Why?", user=user)
         settings.RETINUE = {}
         agent.run_sync("Why?", user=user)

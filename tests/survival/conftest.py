@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, ExecutionStep
@@ -71,6 +72,12 @@ class Stage:
         )
         self._workers.append(worker)
         return worker
+
+    def freeze(self, worker: WorkerProcess) -> None:
+        """Have it stand still, though not while it has SQLite's one write lock: nobody else could write then."""
+        with transaction.atomic():
+            worker.send("SIGSTOP")
+            self.until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED)
 
     def run(self, prompt: str, user: Any, **retinue: Any) -> WorkerProcess:
         """A process that runs the agent `subject` and waits for it, as a view does."""

@@ -73,12 +73,14 @@ def test_import_loads_neither_pydantic_ai_nor_models():
     assert printed.strip() == "[]"
 
 
-def test_setting_up_a_project_does_not_load_pydantic_ai():
-    """`migrate` and plain `check` do not pay for it."""
+def test_setting_up_a_project_does_not_load_pydantic():
+    """`migrate` and plain `check` do not pay for pydantic-ai, and no process pays for models that it may not use."""
     code = (
         "import os, sys, django; from django.core.management import call_command; "
-        "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; django.setup(); call_command('check', 'retinue'); "
-        "print('pydantic_ai' in sys.modules)"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; "
+        "loaded = lambda: [name for name in ('pydantic_ai', 'pydantic', 'pydantic_core') if name in sys.modules]; "
+        "django.setup(); print(loaded()); call_command('check', 'retinue'); print('pydantic_ai' in loaded())"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert printed.splitlines()[0] == "[]"
     assert printed.splitlines()[-1] == "False"

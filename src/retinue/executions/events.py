@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import total_ordering
 from typing import Any, Self
 from uuid import UUID
-
-from pydantic_core import from_json, to_json
 
 from retinue.conf import get_settings
 from retinue.executions.announcements import announce
@@ -59,7 +58,7 @@ class Event:
     def content(self) -> dict[str, Any]:
         """The data. Read once for all watchers: not to be changed."""
         if self._content is None:
-            self._content = from_json(self.data)
+            self._content = json.loads(self.data)
         return self._content
 
 
@@ -91,22 +90,21 @@ def final_data(execution: AgentExecution) -> bytes:
     """What the last event of an execution that has ended says."""
     completed = execution.status == Status.COMPLETED
     output = execution.output_data
-    return to_json(
-        {
-            "status": execution.status,
-            "answer": execution.answer if completed else None,
-            "output": None if isinstance(output, str) else output,
-            "error_code": execution.error_code,
-            "error_message": execution.error_message,
-            "cost": None if execution.cost is None else float(execution.cost),
-            "charge": None if execution.charge is None else float(execution.charge),
-            "unit": get_settings().credits_name,
-            "tokens": execution.tokens_used,
-            "execution_time": execution.execution_time,
-            "quality_score": execution.quality_score,
-            "from_cache": execution.from_cache,
-        }
-    )
+    said = {
+        "status": execution.status,
+        "answer": execution.answer if completed else None,
+        "output": None if isinstance(output, str) else output,
+        "error_code": execution.error_code,
+        "error_message": execution.error_message,
+        "cost": None if execution.cost is None else float(execution.cost),
+        "charge": None if execution.charge is None else float(execution.charge),
+        "unit": get_settings().credits_name,
+        "tokens": execution.tokens_used,
+        "execution_time": execution.execution_time,
+        "quality_score": execution.quality_score,
+        "from_cache": execution.from_cache,
+    }
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def final_event(execution: AgentExecution) -> Event:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
-from pydantic_core import to_json
-
 LONGEST_CALL_ID = 100
 """What providers give is kept up to this length."""
 
@@ -14,7 +12,7 @@ LONGEST_CALL_ID = 100
 def call_place(name: str, run_step: int, call_id: str | None, retry: int = 0) -> str:
     """The place of a tool call. `run_step`: the model request that asked for it, from 1."""
     if call_id is not None and len(call_id) > LONGEST_CALL_ID:
-        call_id = blake2b(to_json([call_id]), digest_size=12).hexdigest()
+        call_id = blake2b(call_id.encode(errors="replace"), digest_size=12).hexdigest()
     place = f"tool:{name}@{run_step}:{call_id}"
     return f"{place}:{retry}" if retry else place
 

@@ -47,7 +47,7 @@ class Claim:
     due: bool = False
     alone: bool = False
     reserved: bool = False
-    """Also what this process has reserved for itself: see `runtime.conversation`."""
+    """Also what this process has reserved for itself: see `runtime.admission.reserve`."""
     accounting: Accounting | None = None
     """What those that died still held is given back."""
     again: bool = False

@@ -221,7 +221,7 @@ def test_holder_of_the_permission_reads_only(people, grant, talk, ada):
     browser = Browser(staff)
     context = browser.get("session_detail", session.pk).context
     (turn,) = context["turns"]
-    assert (context["read_only"], turn.may_act, turn.may_change) == (True, False, False)
+    assert (context["read_only"], turn.is_own, turn.may_change) == (True, False, False)
     assert browser.get("execution_detail", turn.id).context["read_only"] is True
     assert not browser.get("session_list").context["page_obj"].object_list
     assert browser.send("ask", prompt="Hello", session_id=str(session.pk)).status_code == 404

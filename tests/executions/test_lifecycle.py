@@ -20,7 +20,7 @@ from retinue.executions.lifecycle import cancel, fail
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, OPEN, TRANSITIONS, Status
 from retinue.runtime.journal.claim import Claim
-from retinue.runtime.journal.statements import Ending, end_executions
+from retinue.runtime.journal.statements.endings import Ending, end_executions
 from retinue.runtime.loop.engine import get_engine
 from retinue.signals import execution_finished
 from retinue.workers.sweep import fail_hopeless

@@ -18,7 +18,7 @@ from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import StepKind
 from retinue.runtime import points
 from retinue.runtime.journal.creation import Create
-from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.loop.engine import get_engine
 from retinue.runtime.run import LeaseLost

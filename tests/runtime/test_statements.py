@@ -8,7 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.runtime.journal.statements import _DEFAULTS, _GIVEN, STEP_COLUMNS, TABLE, renew_leases
+from retinue.runtime.journal.statements.executions import _DEFAULTS, _GIVEN
+from retinue.runtime.journal.statements.leases import renew_leases
+from retinue.runtime.journal.statements.steps import STEP_COLUMNS
+from retinue.runtime.journal.statements.tables import EXECUTIONS
 
 
 def test_every_column_of_an_execution_is_written():
@@ -52,7 +55,7 @@ def test_renewal_leaves_out_a_row_that_is_being_written_to(leases):
     try:
         writer.set_autocommit(False)
         with writer.cursor() as cursor:
-            cursor.execute(f"UPDATE {TABLE} SET priority = 1 WHERE id = %s", [second[0]])  # noqa: S608 (our own name)
+            cursor.execute(f"UPDATE {EXECUTIONS} SET priority = 1 WHERE id = %s", [second[0]])  # noqa: S608 (our own name)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '5s'")
         assert renew_leases("default", leases, until) == {first[0], third[0]}

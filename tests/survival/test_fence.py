@@ -11,7 +11,7 @@ from retinue.executions.states import FINAL
 from retinue.runtime.journal.claim import Claim
 from retinue.runtime.journal.ending import End
 from retinue.runtime.journal.lookups import Renew
-from retinue.runtime.journal.statements import Ending
+from retinue.runtime.journal.statements.endings import Ending
 from retinue.runtime.journal.writer import flush
 from retinue.runtime.run import LeaseLost
 from tests.survival.agents import subject

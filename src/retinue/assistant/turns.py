@@ -12,11 +12,9 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.functional import cached_property
-from django.utils.safestring import SafeString, mark_safe
 
 from retinue.approvals.models import Approval
-from retinue.assistant.parts import Part, Parts, Text, parts_of
+from retinue.assistant.parts import Part, Parts, parts_of
 from retinue.budgets.units import Unit
 from retinue.conf import get_settings
 from retinue.executions.events import Event, to_event
@@ -69,18 +67,9 @@ class Turn:
         return self.execution.status == Status.WAITING
 
     @property
-    def may_act(self) -> bool:
-        return self.is_own
-
-    @property
     def may_change(self) -> bool:
         """Whether it can be edited or answered anew."""
         return self.is_own and self.is_last and self.is_in_use
-
-    @cached_property
-    def answer_html(self) -> SafeString:
-        """All that was said, as HTML that is safe."""
-        return mark_safe("".join(part.html for part in self.parts if isinstance(part, Text)))  # noqa: S308 (each is)
 
     @property
     def events_url(self) -> str:

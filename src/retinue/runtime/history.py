@@ -18,7 +18,7 @@ from retinue.executions.models import AgentExecution
 from retinue.executions.states import StepKind
 from retinue.providers.bounds import message_tokens
 from retinue.runtime.journal.payload import redact
-from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.sessions.history import (
     HISTORY_KEY,

@@ -41,7 +41,8 @@ from retinue.runtime.history import history_of, keep_messages
 from retinue.runtime.journal.creation import refusal
 from retinue.runtime.journal.ending import End
 from retinue.runtime.journal.payload import storable
-from retinue.runtime.journal.statements import Ending, StepRow
+from retinue.runtime.journal.statements.endings import Ending
+from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.journal.writer import is_away
 from retinue.runtime.response_cache import FREE, CachedAnswer, Question, is_shared, seconds_of

@@ -24,7 +24,7 @@ from retinue.executions.states import Status
 from retinue.runtime.calls import run_claimed
 from retinue.runtime.journal.claim import Claim
 from retinue.runtime.journal.ending import End
-from retinue.runtime.journal.statements import Ending
+from retinue.runtime.journal.statements.endings import Ending
 from retinue.runtime.loop.engine import Engine, get_engine
 from retinue.runtime.run import Run
 from retinue.workers.records import WorkerRecord

@@ -13,7 +13,7 @@ from retinue.assistant.access import own_execution, readable_execution
 from retinue.assistant.forms import RatingForm, checked
 from retinue.assistant.turns import FRAGMENT, turn_of
 from retinue.assistant.views.base import done, given, view
-from retinue.assistant.views.pages import frame
+from retinue.assistant.views.frame import frame
 from retinue.conf import get_settings
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
@@ -41,7 +41,7 @@ def stop(request: HttpRequest, principal: Principal, execution_id: UUID) -> Http
     execution = own_execution(execution_id, principal)
     cancel(execution)
     execution.refresh_from_db(using=get_settings().database, fields=["status"])
-    return done(request, page_of(execution), {"query_id": str(execution.pk), "status": execution.status})
+    return done(request, execution_page(execution), {"query_id": str(execution.pk), "status": execution.status})
 
 
 @view("POST", guests=True)
@@ -50,10 +50,10 @@ def rate(request: HttpRequest, principal: Principal, execution_id: UUID) -> Http
     asked = checked(RatingForm(given(request)))
     ratings.rate(execution, asked["rating"], asked["note"], by=principal)
     data = {"query_id": str(execution.pk), "rating": execution.rating, "note": execution.rating_note}
-    return done(request, page_of(execution), data)
+    return done(request, execution_page(execution), data)
 
 
-def page_of(execution: AgentExecution) -> str:
+def execution_page(execution: AgentExecution) -> str:
     """The address of the page that shows an execution."""
     if execution.session_id is None:
         return reverse("ai_assistant:execution_detail", args=[execution.pk])

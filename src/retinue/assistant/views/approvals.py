@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from retinue.approvals.decisions import approve, deny
 from retinue.assistant.access import decidable
 from retinue.assistant.forms import DecisionForm, checked
-from retinue.assistant.views.answers import page_of
+from retinue.assistant.views.answers import execution_page
 from retinue.assistant.views.base import done, given, view
 from retinue.types import Principal
 
@@ -23,4 +23,4 @@ def decide(request: HttpRequest, principal: Principal, approval_id: UUID) -> Htt
         decided = approve(approval, by=request.user, arguments=asked["arguments"])
     else:
         decided = deny(approval, by=request.user, note=asked["note"])
-    return done(request, page_of(approval.execution.root), {"id": str(decided.pk), "status": decided.status})
+    return done(request, execution_page(approval.execution.root), {"id": str(decided.pk), "status": decided.status})

@@ -17,7 +17,7 @@ from retinue.assistant.access import own_execution, own_session
 from retinue.assistant.asking import ask_again, is_for_guests, send
 from retinue.assistant.forms import AskForm, EditForm, checked
 from retinue.assistant.turns import fragment_url
-from retinue.assistant.views.answers import page_of
+from retinue.assistant.views.answers import execution_page
 from retinue.assistant.views.base import Answered, given, log_in, view, wants_json, way_back
 from retinue.assistant.views.pages import dashboard_context, session_context
 from retinue.conf import get_settings
@@ -91,7 +91,7 @@ def _page_again(request: HttpRequest, principal: Principal, form: AskForm, error
 
 async def _started(request: HttpRequest, execution: AgentExecution) -> HttpResponseBase:
     """Where to watch the run; for a plain form, the page that shows what came of it."""
-    page = page_of(execution)
+    page = execution_page(execution)
     if wants_json(request):
         started = {
             "query_id": str(execution.pk),

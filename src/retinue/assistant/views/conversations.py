@@ -16,7 +16,7 @@ from retinue.assistant.access import own_session, readable_session
 from retinue.assistant.asking import agent_for
 from retinue.assistant.forms import SessionForm, TitleForm, checked
 from retinue.assistant.views.base import done, given, view, wants_json
-from retinue.assistant.views.pages import frame
+from retinue.assistant.views.frame import frame
 from retinue.sessions import export, lifecycle
 from retinue.sessions.models import AISession
 from retinue.types import Principal
@@ -33,14 +33,14 @@ def create_session(request: HttpRequest, principal: Principal) -> HttpResponse:
     asked = checked(SessionForm(given(request)))
     session = lifecycle.start_session(principal, agent_for(principal).name, context=asked["context"])
     made = {"session_id": str(session.pk), "created_at": session.created_at.isoformat()}
-    return done(request, page_of(session), made, status=201)
+    return done(request, session_page(session), made, status=201)
 
 
 @view("POST", guests=True)
 def rename_session(request: HttpRequest, principal: Principal, session_id: UUID) -> HttpResponse:
     session = own_session(session_id, principal)
     lifecycle.rename(session, checked(TitleForm(given(request)))["title"])
-    return done(request, page_of(session), {"session_id": str(session.pk), "title": session.title})
+    return done(request, session_page(session), {"session_id": str(session.pk), "title": session.title})
 
 
 @view("GET", "HEAD", "POST", guests=True)
@@ -67,6 +67,6 @@ def export_session(request: HttpRequest, principal: Principal, session_id: UUID,
     return HttpResponse(write(session), headers={"Content-Type": content_type, "Content-Disposition": disposition})
 
 
-def page_of(session: AISession) -> str:
+def session_page(session: AISession) -> str:
     """The address of a session's page."""
     return reverse("ai_assistant:session_detail", args=[session.pk])

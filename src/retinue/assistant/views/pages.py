@@ -16,16 +16,14 @@ from django.utils import timezone
 from retinue.agents.registry import all_agents
 from retinue.assistant.access import readable_session
 from retinue.assistant.forms import AskForm, HistoryForm
-from retinue.assistant.quotas import quotas
 from retinue.assistant.turns import SHOWN, turns_of
 from retinue.assistant.views.base import view
-from retinue.budgets.units import Unit
+from retinue.assistant.views.frame import RECENT, frame, sessions_of
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
 from retinue.sessions.models import AISession
 from retinue.types import Principal
 
-RECENT = 10
 PAGE = 20
 
 
@@ -35,7 +33,7 @@ def dashboard(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 
 def dashboard_context(request: HttpRequest, principal: Principal, form: AskForm) -> dict[str, Any]:
-    queries, sessions = _queries(principal), _sessions(principal)
+    queries, sessions = _queries(principal), sessions_of(principal)
     return {
         "form": form,
         "recent_queries": queries.select_related("replaced_by")[:RECENT],
@@ -82,7 +80,7 @@ def session_context(
 @view("GET", "HEAD")
 def session_list(request: HttpRequest, principal: Principal) -> HttpResponse:
     query = request.GET.get("q", "").strip().replace("\x00", "")
-    sessions = _sessions(principal)
+    sessions = sessions_of(principal)
     if query:
         said = AgentExecution.objects.filter(session=OuterRef("pk"), input_prompt__icontains=query, replaced_by=None)
         sessions = sessions.filter(Q(title__icontains=query) | Exists(said))
@@ -112,22 +110,9 @@ def history(request: HttpRequest, principal: Principal) -> HttpResponse:
     return render(request, "retinue_assistant/history.html", context)
 
 
-def frame(request: HttpRequest, principal: Principal) -> dict[str, Any]:
-    """What every page shows beside its own: the latest conversations, and what is left to use."""
-    return {
-        "sessions": _sessions(principal).active()[:RECENT],
-        "quotas": quotas(principal, request.user),
-        "unit": Unit.CREDITS.shown,
-    }
-
-
 def _queries(principal: Principal) -> Any:
     rows = AgentExecution.objects.using(get_settings().database).roots().of(principal)
     return rows.defer("input").order_by("-created_at", "-pk")
-
-
-def _sessions(principal: Principal) -> Any:
-    return AISession.objects.using(get_settings().database).of(principal)
 
 
 def _filtered(rows: Any, asked: dict[str, Any]) -> Any:

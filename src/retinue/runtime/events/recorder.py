@@ -28,7 +28,7 @@ from retinue.executions.events import Event, EventId, final_data
 from retinue.executions.states import EventKind, Status
 from retinue.runtime.journal.events import WriteEvents
 from retinue.runtime.journal.payload import redact, storable
-from retinue.runtime.journal.statements import Ending
+from retinue.runtime.journal.statements.endings import Ending
 
 if TYPE_CHECKING:
     from retinue.approvals.models import Approval

@@ -7,10 +7,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from retinue.executions.models import AgentExecution
-from retinue.runtime.journal.statements import (
-    hold,
-    insert_executions,
-)
+from retinue.runtime.journal.statements.executions import insert_executions
+from retinue.runtime.journal.statements.leases import hold
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.run import Run
 

@@ -9,9 +9,7 @@ from retinue.budgets.applicable import applicable
 from retinue.errors import AgentPermissionDenied, IdempotencyConflict
 from retinue.executions.models import AgentExecution
 from retinue.runtime.grants import Grants, load_grants
-from retinue.runtime.journal.statements import (
-    insert_executions,
-)
+from retinue.runtime.journal.statements.executions import insert_executions
 from retinue.runtime.purse import Purse
 from retinue.runtime.run import Run
 

@@ -13,14 +13,10 @@ from retinue.executions.models import AgentExecution
 from retinue.executions.states import OPEN, Status
 from retinue.runtime.journal.accounting import Accounting
 from retinue.runtime.journal.events import missing_events
-from retinue.runtime.journal.statements import (
-    Ending,
-    StepRow,
-    end_executions,
-    forget_attempts,
-    insert_events,
-    is_postgresql,
-)
+from retinue.runtime.journal.statements.endings import Ending, end_executions
+from retinue.runtime.journal.statements.events import insert_events
+from retinue.runtime.journal.statements.steps import StepRow, forget_attempts
+from retinue.runtime.journal.statements.tables import is_postgresql
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.run import Run
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from retinue.executions.events import Event
 from retinue.executions.models import ExecutionEvent
-from retinue.runtime.journal.statements import insert_events, is_postgresql
+from retinue.runtime.journal.statements.events import insert_events
+from retinue.runtime.journal.statements.tables import is_postgresql
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.run import Run
 

@@ -12,9 +12,7 @@ from retinue.approvals.models import Approval
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
 from retinue.runtime.grants import Grants, load_grants
-from retinue.runtime.journal.statements import (
-    hold,
-)
+from retinue.runtime.journal.statements.leases import hold
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.run import Run
 from retinue.types import Principal

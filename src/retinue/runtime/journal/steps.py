@@ -10,7 +10,8 @@ from uuid import UUID
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import FINAL, StepKind
 from retinue.runtime.journal.accounting import Accounting
-from retinue.runtime.journal.statements import StepRow, forget_attempts, hold, insert_steps
+from retinue.runtime.journal.statements.leases import hold
+from retinue.runtime.journal.statements.steps import StepRow, forget_attempts, insert_steps
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.purse import Used
 from retinue.runtime.run import Run

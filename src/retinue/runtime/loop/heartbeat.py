@@ -14,7 +14,7 @@ from django.utils import timezone
 from retinue.conf import get_settings
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
-from retinue.runtime.journal.statements import renew_leases
+from retinue.runtime.journal.statements.leases import renew_leases
 
 if TYPE_CHECKING:
     from retinue.runtime.loop.engine import Engine

@@ -35,7 +35,7 @@ from retinue.runtime.journal.payload import (
     redact,
     request_digest,
 )
-from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import WriteStep
 from retinue.runtime.purse import Stake, Used
 from retinue.runtime.run import Frame, Recorded, Spending, total

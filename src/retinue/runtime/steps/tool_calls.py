@@ -42,7 +42,7 @@ from retinue.runtime.journal.payload import (
     load_result,
     redact,
 )
-from retinue.runtime.journal.statements import StepRow
+from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import FindStep, WriteStep
 from retinue.runtime.journal.writer import is_away, is_transient
 from retinue.runtime.run import Call, Frame, Parked, Recorded, Run, current_call

@@ -23,7 +23,7 @@ from retinue.errors import ConfigurationError
 from retinue.runtime import points
 from retinue.runtime.context import call_restored
 from retinue.runtime.grants import load_grants
-from retinue.runtime.journal.statements import StepRow, forget_attempts, insert_steps
+from retinue.runtime.journal.statements.steps import StepRow, forget_attempts, insert_steps
 from retinue.runtime.journal.writer import lost
 from retinue.runtime.loop.lanes import CallerThread
 from retinue.runtime.run import Run, current_frame

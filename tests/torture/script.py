@@ -23,7 +23,6 @@ SCRIPTS: dict[str, list[list[str]]] = {
     "errand": [["sell", "append_ask"], ["write"]],
 }
 ROOTS = ("batch", "delegates", "external", "approval", "judged", "family")
-NEED_APPROVAL = frozenset({"sell", "ship", "write_judged", "append_judged"})
 EXTERNAL = frozenset({"append_retry", "append_ask", "append_fail", "ship", "append_judged"})
 WRITERS = frozenset({"write", "awrite", "sell", "write_judged"})
 DENIAL = "Not today."

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import DataError
 from pydantic import BaseModel
 from pydantic_ai.messages import TextPart
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel, FunctionStreamedResponse
@@ -22,6 +23,8 @@ from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.transcript import text_so_far
 from retinue.runtime import points
 from retinue.runtime.events import recorder
+from retinue.runtime.journal import ending
+from retinue.runtime.journal.statements.endings import end_executions
 from retinue.testing import run_queued
 from tests import death
 from tests.runtime.events.agents import cached, tell, teller
@@ -314,6 +317,20 @@ def test_text_is_stored_after_its_time_though_nothing_follows(stage):
     stage.open("a")
     working.join()
     assert texts(execution) == ["one ", "two three ", "four "]
+
+
+def test_what_was_said_last_is_told_though_the_database_refuses_the_end(stage, monkeypatch):
+    monkeypatch.setattr(recorder, "STORE_SECONDS", 3600.0)
+
+    def refuse(alias, endings, *given):
+        if any(each.status == "completed" for each in endings):
+            raise DataError("out of range")
+        return end_executions(alias, endings, *given)
+
+    monkeypatch.setattr(ending, "end_executions", refuse)
+    execution = stage.play("one two three")
+    said = final(execution, status="failed", error_code="internal_error", error_message=execution.error_message)
+    assert stored(execution) == [BEGUN, text(0, "one two three "), said]
 
 
 def test_nothing_is_written_for_each_delta(stage, monkeypatch):

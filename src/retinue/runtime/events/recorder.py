@@ -146,6 +146,7 @@ class Recorder:
         """These are stored now."""
         if events:
             self.last = events[-1].id
+        self._ready = [event for event in self._ready if event not in events]
         self._hub.publish(self._run.id, events)
 
     def close(self) -> None:
@@ -283,10 +284,11 @@ class Recorder:
         self._store()
 
     def _last(self, kind: str, content: dict[str, Any] | bytes) -> list[Event]:
+        """What is left is kept until it is published: it comes with the next end, where the database refuses this."""
         self._close_piece()
+        self._cancel_timers()
         data = content if isinstance(content, bytes) else to_json(content)
-        events, self._ready = [*self._ready, self._event(kind, data)], []
-        return events
+        return [*self._ready, self._event(kind, data)]
 
     def _store(self) -> None:
         """Have written what there is; those who watch are told once it is."""

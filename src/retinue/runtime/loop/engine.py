@@ -73,10 +73,6 @@ class Engine:
         self._tasks.discard(task)
         _pass_on(task, future)
 
-    def on_loop(self) -> bool:
-        """Whether the caller's code runs on the engine's own loop."""
-        return threading.current_thread() is self._thread
-
     def run_here(self, make: Callable[[Bridge], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine while this thread does its database work, in its own transaction (TestCase)."""
         caller = CallerThread()

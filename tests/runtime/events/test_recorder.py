@@ -329,7 +329,7 @@ def test_what_was_said_last_is_told_though_the_database_refuses_the_end(stage, m
 
     monkeypatch.setattr(ending, "end_executions", refuse)
     execution = stage.play("one two three")
-    said = final(execution, status="failed", error_code="internal_error", error_message=execution.error_message)
+    said = final(execution, status="failed", error_code="error", error_message=execution.error_message)
     assert stored(execution) == [BEGUN, text(0, "one two three "), said]
 
 

@@ -17,7 +17,7 @@ from tests import servers
 from tests.e2e.browsing import BrowserThread
 from tests.e2e.site import Served, Site
 from tests.e2e.visitor import Visitor
-from tests.torture.nursery import Nursery
+from tests.processes.nursery import Nursery
 
 __all__ = ["browser", "nursery", "site", "visit"]
 

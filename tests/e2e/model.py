@@ -11,7 +11,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from tests.e2e.script import Call, Gate, Script
-from tests.torture import witness
+from tests.processes import witness
 
 
 async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.e2e.script import Script
 from tests.priced import PRICES
-from tests.torture.nursery import Nursery, WorkerProcess
-from tests.torture.server import Address
+from tests.processes.nursery import Nursery, WorkerProcess
+from tests.processes.server import Address
 
 RETINUE: dict[str, Any] = {
     "ASSISTANT": "helper",

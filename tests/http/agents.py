@@ -10,7 +10,7 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from retinue import PUBLIC, DjangoAgent
-from tests.torture import witness
+from tests.processes import witness
 
 WORDS = [f"word{number} " for number in range(40)]
 STORY = "".join(WORDS)

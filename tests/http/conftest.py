@@ -8,8 +8,8 @@ from django.test import AsyncClient, Client
 from retinue.agents.registry import registered
 from tests import servers
 from tests.http.agents import AGENTS
-from tests.torture.nursery import Nursery
-from tests.torture.server import Address
+from tests.processes.nursery import Nursery
+from tests.processes.server import Address
 
 
 @pytest.fixture

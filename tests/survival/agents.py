@@ -29,8 +29,8 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from tests.priced import USAGE
+from tests.processes import witness
 from tests.shop.models import Note
-from tests.torture import witness
 
 Ctx = RunContext[DjangoDeps]
 

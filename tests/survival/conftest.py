@@ -14,12 +14,12 @@ from django.db import connection, transaction
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, ExecutionStep
 from tests import servers
+from tests.processes import witness
+from tests.processes.nursery import Nursery, WorkerProcess
 from tests.shop.models import Note
 from tests.survival import agents
 from tests.survival.agents import Gates
 from tests.torture import agents as tortured
-from tests.torture import witness
-from tests.torture.nursery import Nursery, WorkerProcess
 from tests.waiting import WAIT_SECONDS
 
 SHORT = {

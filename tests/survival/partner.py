@@ -8,7 +8,7 @@ import sys
 from django.db import connection
 
 from tests import servers
-from tests.torture.nursery import ROOT
+from tests.processes.nursery import ROOT
 
 
 class Partner:

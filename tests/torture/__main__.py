@@ -67,8 +67,8 @@ def torture(database: str, kills: int, seed: int) -> int:
     from django.db import connection
 
     from retinue.agents.registry import registered
+    from tests.processes.nursery import Nursery
     from tests.torture import agents
-    from tests.torture.nursery import Nursery
     from tests.torture.tormentor import Tormentor
 
     print(f"{database}: seed {seed}", flush=True)

@@ -17,8 +17,8 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from tests.priced import USAGE
+from tests.processes import witness
 from tests.shop.models import Note
-from tests.torture import witness
 from tests.torture.script import turns
 
 Ctx = RunContext[DjangoDeps]

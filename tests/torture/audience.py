@@ -19,9 +19,9 @@ from retinue.executions.events import read_events
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.executions.transcript import said
+from tests.processes.nursery import WorkerProcess
+from tests.processes.server import Address
 from tests.reader import Reader, frames_of
-from tests.torture.nursery import WorkerProcess
-from tests.torture.server import Address
 from tests.waiting import WAIT_SECONDS
 
 LATECOMERS = 0.3

@@ -13,8 +13,9 @@ from zlib import crc32
 from retinue.approvals.models import Approval
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
+from tests.processes import witness
 from tests.shop.models import Note
-from tests.torture import money, witness
+from tests.torture import money
 from tests.torture.script import (
     CHANGED,
     DENIAL,

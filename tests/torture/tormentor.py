@@ -16,11 +16,11 @@ from retinue.approvals.models import Approval
 from retinue.executions.lifecycle import cancel
 from retinue.executions.models import AgentExecution
 from retinue.runtime import points
+from tests.processes.nursery import Nursery, WorkerProcess
 from tests.torture import money
 from tests.torture.agents import victim
 from tests.torture.audience import Audience
 from tests.torture.checks import Report, check, rows_of
-from tests.torture.nursery import Nursery, WorkerProcess
 from tests.torture.script import CHANGED, DENIAL, ROOTS, decision, second_try
 
 RETINUE = {

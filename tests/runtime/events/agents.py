@@ -17,9 +17,9 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, UserProm
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
+from tests.processes import witness
 from tests.scripted import scripted
 from tests.shop.models import Note
-from tests.torture import witness
 
 Ctx = RunContext[DjangoDeps]
 

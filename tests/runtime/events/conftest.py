@@ -14,9 +14,9 @@ from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.testing import run_queued
 from tests import servers
+from tests.processes.nursery import Nursery, WorkerProcess
 from tests.reader import Reader, Watching
 from tests.runtime.events import agents
-from tests.torture.nursery import Nursery, WorkerProcess
 from tests.waiting import WAIT_SECONDS, until
 
 WORKER = {
@@ -31,7 +31,7 @@ WORKER = {
 @pytest.fixture
 def stage(transactional_db: None, user: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Where runs are told in this process."""
-    monkeypatch.setenv("TORTURE_FOLDER", str(tmp_path))
+    monkeypatch.setenv("WITNESS_FOLDER", str(tmp_path))
     with registered(*agents.AGENTS):
         stage = Stage(user, tmp_path)
         yield stage

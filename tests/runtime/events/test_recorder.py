@@ -27,9 +27,9 @@ from retinue.runtime.journal import ending
 from retinue.runtime.journal.statements.endings import end_executions
 from retinue.testing import run_queued
 from tests import death
+from tests.processes import witness
 from tests.runtime.events.agents import cached, tell, teller
 from tests.runtime.events.conftest import count, stored, until_stored
-from tests.torture import witness
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)

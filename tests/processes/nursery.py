@@ -29,7 +29,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.torture.server import serve
+from tests.processes.server import serve
 from tests.waiting import WAIT_SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -77,7 +77,7 @@ class Nursery:
 
     def __init__(self, *modules: str, environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.nursery", *modules],
+            [sys.executable, "-m", "tests.processes.nursery", *modules],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -136,7 +136,7 @@ class Nursery:
 class Plan:
     """What a worker is told.
 
-    `folder`: where its log goes, and where agents find files of theirs (`TORTURE_FOLDER`). `retinue`: its
+    `folder`: where its log goes, and where agents find files of theirs (`WITNESS_FOLDER`). `retinue`: its
     settings. `trap`: a point of the engine, how often it is to be reached, and the signal that the worker then
     sends to itself. `sweep`: seconds between looks for orphans. `seed`: for its dice. `prompt` and `user`: it is no
     worker, but runs the first agent for this user (by primary key) and waits for that. `port`: it is no worker, but
@@ -201,7 +201,7 @@ def work(plan: Plan, agents: list[Any]) -> None:
 
     settings.RETINUE = plan.retinue
     get_settings.cache_clear()
-    os.environ["TORTURE_FOLDER"] = str(plan.folder)
+    os.environ["WITNESS_FOLDER"] = str(plan.folder)
     random.seed(plan.seed)
     if plan.trap is not None:
         points.hook = Trap(*plan.trap)

@@ -15,7 +15,7 @@ FILE = "witnessed.jsonl"
 
 
 def folder() -> Path:
-    return Path(os.environ["TORTURE_FOLDER"])
+    return Path(os.environ["WITNESS_FOLDER"])
 
 
 def note(kind: str, **facts: Any) -> None:

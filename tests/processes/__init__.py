@@ -1,0 +1,1 @@
+"""Workers and web servers as real processes, and what happened in them."""

@@ -11,6 +11,7 @@ from retinue.sessions.models import AISession
 from tests.e2e.browsing import expect
 from tests.e2e.script import Gate
 from tests.e2e.test_turns import clipboard
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -87,6 +88,24 @@ def test_message_of_another_tab_appears_with_the_next(site, ada, visit, person):
     expect(other["prompt"]).to_have_text(["One", "Two", "Three"])
     other.forgive("400")
     site.forgive()
+
+
+def test_answer_that_is_complete_before_the_page_has_looked_at_it(site, ada, visit, person):
+    """No stream tells its end. What else is new appears as it does with one."""
+    ada.ask("One")
+    ada.sees("completed", "You said: One")
+    other = visit(person)
+    other.open(f"/ai/session/{AISession.objects.get().pk}/")
+    other.ask("Two")
+    other.sees("completed", "You said: Two")
+    before = ada["quota"].first.inner_text()
+    release = ada.hold("**/*?fragment")
+    ada.ask("Three")
+    until(lambda: AgentExecution.objects.filter(status="completed").count() == 3)
+    release()
+    expect(ada["prompt"]).to_have_text(["One", "Two", "Three"])
+    ada.sees("completed", "You said: Three")
+    expect(ada["quota"].first).not_to_have_text(before, use_inner_text=True)
 
 
 def test_answer_is_copied_while_it_comes(site, ada):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -61,6 +62,21 @@ class Visitor:
         self.page.close()
         self.page = self._new_page()
         return self.open(path)
+
+    def hold(self, pattern: str) -> Callable[[], None]:
+        """Have the tab's requests to such addresses wait; gives what lets them and all later ones pass."""
+        held: list[Any] = []
+
+        def keep(route: Any) -> None:
+            held.append(route)
+
+        def release() -> None:
+            self.page.unroute(pattern, keep)
+            for route in held:
+                self._browser.call(route.continue_)
+
+        self.page.route(pattern, keep)
+        return release
 
     def forgive(self, *fragments: str) -> None:
         """Forget the problems with such a text: the test made them."""

@@ -60,8 +60,7 @@
       } finally {
         this.acts += 1;
       }
-      if (this.isNew) this.refreshAround();
-      this.isNew = false;
+      this.settle();
     }
 
     belong({ session_id: id, session: url }) {
@@ -70,7 +69,7 @@
       field.value = id;
       if (this.root.dataset.session) this.transcript.clear(); // another conversation takes the place of that one
       Object.assign(this.root.dataset, { session: id, url });
-      this.isNew = true;
+      this.isStale = true;
       if (this.root.dataset.rtPage !== undefined) history.replaceState(null, "", url);
     }
 
@@ -83,6 +82,7 @@
         Object.assign(turn.dataset, { status: told.status, open: "true", events: told.events, url: told.turn });
       }
       if (fresh !== turn) this.transcript.replace(turn, fresh);
+      if (fresh.dataset.open !== "true") this.isStale = true; // no stream will tell that it ended
       this.transcript.watchNext();
     }
 
@@ -118,7 +118,10 @@
         this.acts += 1;
         delete form.dataset.busy;
       }
-      if (!refused) return;
+      if (!refused) {
+        this.settle();
+        return;
+      }
       if (refused.status) await this.refreshAround(); // something happened in another tab
       this.transcript.complain(this.transcript.find(turn.dataset.execution) || turn, refused);
     }
@@ -227,6 +230,12 @@
     }
 
     /* What stands around the transcript */
+
+    /* After an act of this tab: what stands around may be older than what came of it. */
+    settle() {
+      if (this.isStale) this.refreshAround();
+      this.isStale = false;
+    }
 
     /* Everything as the conversation's page has it now. */
     async refreshAround() {

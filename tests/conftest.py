@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _needs_database(item: pytest.Item) -> bool:
+    if "browser" in getattr(item, "fixturenames", ()):
+        return False  # a page is the same on each; a test that is about more bears the mark itself
     test_class = getattr(item, "cls", None)
     return (
         item.get_closest_marker("django_db") is not None

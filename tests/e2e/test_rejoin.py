@@ -20,6 +20,9 @@ SHOWN_FIRST, SHOWN_NEXT, SHOWN = (
 )
 
 
+pytestmark = pytest.mark.database  # what is told anew is read from it
+
+
 @pytest.fixture
 def ada(site, visit, person):
     """Someone who has asked and reads the beginning of the answer."""

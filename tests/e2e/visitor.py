@@ -66,14 +66,18 @@ class Visitor:
     def hold(self, pattern: str) -> Callable[[], None]:
         """Have the tab's requests to such addresses wait; gives what lets them and all later ones pass."""
         held: list[Any] = []
+        is_over: list[bool] = []
 
         def keep(route: Any) -> None:
-            held.append(route)
+            if is_over:
+                route.continue_()
+            else:
+                held.append(route)
 
         def release() -> None:
-            self.page.unroute(pattern, keep)
-            for route in held:
-                self._browser.call(route.continue_)
+            is_over.append(True)
+            while held:
+                self._browser.call(held.pop().continue_)
 
         self.page.route(pattern, keep)
         return release

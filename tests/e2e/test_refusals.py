@@ -72,13 +72,19 @@ def test_message_to_a_conversation_that_was_deleted_begins_a_new_one(site, ada):
     site.forgive()
 
 
-def test_message_of_another_tab_appears_with_the_next(site, ada, visit, person):
+@pytest.fixture
+def other(ada, visit, person):
+    """Another tab of hers, which has sent the second message of a conversation."""
     ada.ask("One")
     ada.sees("completed", "You said: One")
-    other = visit(person)
-    other.open(f"/ai/session/{AISession.objects.get().pk}/")
-    other.ask("Two")
-    other.sees("completed", "You said: Two")
+    visitor = visit(person)
+    visitor.open(f"/ai/session/{AISession.objects.get().pk}/")
+    visitor.ask("Two")
+    visitor.sees("completed", "You said: Two")
+    return visitor
+
+
+def test_message_of_another_tab_appears_with_the_next(site, ada, other):
     ada.ask("Three")
     ada.sees("completed", "You said: Three")
     expect(ada["prompt"]).to_have_text(["One", "Two", "Three"])
@@ -90,14 +96,8 @@ def test_message_of_another_tab_appears_with_the_next(site, ada, visit, person):
     site.forgive()
 
 
-def test_answer_that_is_complete_before_the_page_has_looked_at_it(site, ada, visit, person):
+def test_answer_that_is_complete_before_the_page_has_looked_at_it(ada, other):
     """No stream tells its end. What else is new appears as it does with one."""
-    ada.ask("One")
-    ada.sees("completed", "You said: One")
-    other = visit(person)
-    other.open(f"/ai/session/{AISession.objects.get().pk}/")
-    other.ask("Two")
-    other.sees("completed", "You said: Two")
     before = ada["quota"].first.inner_text()
     release = ada.hold("**/*?fragment")
     ada.ask("Three")

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from retinue.admin.balances import with_balances
 from retinue.admin.budget_forms import AmountForm
 from retinue.admin.formatting import figure
 from retinue.budgets.units import Unit
@@ -39,9 +40,7 @@ class Change:
 
     def answer(self, admin: Any, request: HttpRequest, queryset: QuerySet[Budget]) -> HttpResponse | None:
         """The page that asks, or None once it is done (or refused): the list then says what came of it."""
-        from retinue.admin.budgets import look_at
-
-        budgets = look_at(queryset.order_by("pk")[: MOST + 1])
+        budgets = with_balances(queryset.order_by("pk")[: MOST + 1])
         units = sorted({Unit(budget.unit) for budget in budgets}, key=lambda unit: unit.shown)
         if len(budgets) > MOST:
             messages.error(request, _("Choose at most %(count)s budgets at once.") % {"count": MOST})

@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from retinue.admin.amounts import ADJUST, GRANT
+from retinue.admin.balances import with_balances
 from retinue.admin.budget_forms import BudgetForm
 from retinue.admin.formatting import NOTHING, figure, usage_bar
-from retinue.admin.owners import owned_by, owner_names
+from retinue.admin.owners import owned_by
 from retinue.admin.readonly import LongTableAdmin
 from retinue.budgets.models import Budget, BudgetPeriod
 from retinue.budgets.units import Span, Unit, keys_at
@@ -72,18 +73,7 @@ class BudgetList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = look_at(self.result_list)
-
-
-def look_at(budgets: Any) -> list[Any]:
-    """Give each budget its owner's name and its balance, with four queries for all."""
-    from retinue.budgets.accounts import balances
-
-    rows = list(budgets)
-    names = owner_names(rows)
-    for state in balances(rows):
-        state.budget.state, state.budget.owner_name = state, names[state.budget.pk]  # type: ignore[attr-defined]
-    return rows
+        self.result_list = with_balances(self.result_list)
 
 
 @admin.register(Budget)
@@ -144,7 +134,7 @@ class BudgetAdmin(LongTableAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         budget = super().get_object(request, object_id, from_field)
-        return budget and look_at([budget])[0]
+        return budget and with_balances([budget])[0]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         limit = "limit" if self._may_write(request, obj) else "limit_text"
@@ -199,7 +189,7 @@ class BudgetAdmin(LongTableAdmin):
             obj.save(using=get_settings().database)
         elif form.changed_data:
             obj.save(update_fields=[columns.get(name, name) for name in form.changed_data])
-        (budget,) = look_at([obj])
+        (budget,) = with_balances([obj])
         if change and "limit" in form.changed_data and budget.state.available < 0:
             said = _("%(used)s are used or held already: runs are refused until there is room again.")
             messages.warning(

@@ -138,9 +138,20 @@ def test_logged_out_is_refused(db, name):
 @BOTH
 def test_without_a_token_is_refused(ada, assistant, name):
     browser = Browser(ada, enforce_csrf_checks=True)
-    assert browser.send(name, prompt="Hello").status_code == 403
-    assert browser.post(name, prompt="Hello").status_code == 403
+    for response in (browser.send(name, prompt="Hello"), browser.post(name, prompt="Hello")):
+        assert response.status_code == 403
+        assert response.json() == {
+            "error": "The CSRF token is missing or out of date: "
+            "send that of a page of this site, as X-CSRFTOKEN or in the form.",
+            "code": "csrf_failed",
+        }
     assert not AgentExecution.objects.exists()
+
+
+@BOTH
+def test_who_is_logged_out_needs_no_token_to_hear_it(db, assistant, name):
+    response = Browser(enforce_csrf_checks=True).send(name, prompt="Hello")
+    assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
 
 
 @BOTH

@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import path
 from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
 
 from retinue.assistant.views.base import detached
 
@@ -20,6 +21,7 @@ app_name = "ai_assistant"
 def page(name: str) -> Any:
     """The view of that name in `assistant.views`."""
 
+    @csrf_exempt  # the views check it: see views.base.view
     def call(request: HttpRequest, **place: Any) -> HttpResponseBase:
         view = import_string(f"retinue.assistant.views.{name}")
         return view(request, **place)  # type: ignore[no-any-return]
@@ -29,7 +31,7 @@ def page(name: str) -> Any:
 
 def waiting(name: str) -> Any:
     """See page(); for a view that waits without holding a thread."""
-    return deferred(f"retinue.assistant.views.{name}")
+    return csrf_exempt(deferred(f"retinue.assistant.views.{name}"))
 
 
 def deferred(place_of_view: str) -> Any:

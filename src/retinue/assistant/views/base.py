@@ -28,6 +28,7 @@ from django.utils.translation import gettext as _
 
 from retinue.errors import InvalidInput, RetinueError
 from retinue.http import strict_json
+from retinue.http.csrf import check_token
 from retinue.http.errors import error_response, refusal, sentence_of, status_of
 from retinue.http.principal import request_principal
 from retinue.types import Principal
@@ -41,6 +42,7 @@ def view(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a view of a function of a request and a principal, sync or async.
 
+    The view checks the CSRF token itself: who wants JSON gets JSON for a wrong one, too.
     People who are not logged in are sent to do so, unless they are `guests` with a key, or `strangers` may come (the
     principal is None then). An error is answered as JSON, under `key`, or said on the page where the form was.
     """
@@ -80,6 +82,8 @@ def view(
                 raise Answered(log_in(request, is_json(request), key))
             if principal is not None and not principal.is_user and not (guests or strangers):
                 raise Answered(log_in(request, is_json(request), key))
+            if (forgery := check_token(request, is_json(request), key)) is not None:
+                raise Answered(forgery)
             return principal
 
         return detached(outer) if iscoroutinefunction(function) else outer

@@ -27,15 +27,15 @@
     const url = submitter?.getAttribute("formaction") || form.getAttribute("action");
     const post = () => reach(url, { method: "POST", body, headers: { Accept: "application/json" } });
     let response = await post();
-    if (isForgery(response) && await renewTokens(body)) response = await post();
+    if (await isForgery(response) && await renewTokens(body)) response = await post();
     if (response.ok && isJson(response)) return response.json();
     throw await refusalOf(response);
   }
 
   const isJson = (response) => (response.headers.get("Content-Type") || "").includes("json");
 
-  /* Django's own answer to a form whose token does not fit the cookie. */
-  const isForgery = (response) => response.status === 403 && !isJson(response);
+  /* Whether the form's token does not fit the cookie. */
+  const isForgery = async (response) => isJson(response) && (await response.clone().json()).code === "csrf_failed";
 
   /* Somebody has logged in again in another tab, or the cookie is gone: the page, loaded anew, has what fits. */
   async function renewTokens(body) {

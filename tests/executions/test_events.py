@@ -6,24 +6,17 @@ import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic_core import to_json
 
 from retinue.executions.events import (
     EventId,
-    close_stream,
-    final_event,
     prune_events,
     read_events,
 )
-from retinue.executions.models import AgentExecution, ExecutionEvent
-from retinue.executions.streamed import load_streamed
+from retinue.executions.models import AgentExecution
 from retinue.executions.transcript import text_so_far
 from retinue.sessions.lifecycle import start_session
 from retinue.types import Principal
-
-
-def text(step, offset, text):
-    return "text", {"step": step, "offset": offset, "text": text}
+from tests.executions.stored import record, text
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
@@ -41,31 +34,6 @@ def test_ids_are_in_order():
     ids = [EventId(1, 1), EventId(1, 2), EventId(1, 10), EventId(2, 1), EventId(10, 1)]
     assert sorted({*ids}) == ids
     assert EventId.parse(" 1-7 ") == EventId(1, 7)
-
-
-@pytest.fixture
-def execution(user):
-    execution = AgentExecution(
-        agent_name="clerk",
-        user=user,
-        principal_type="user",
-        principal_key=str(user.pk),
-        input_prompt="Go",
-        status="completed",
-        output_data="ab",
-        completed_at=timezone.now(),
-        stream=True,
-    )
-    execution.root = execution
-    execution.save(force_insert=True)
-    return execution
-
-
-def record(execution, *events):
-    ExecutionEvent.objects.bulk_create(
-        ExecutionEvent(execution=execution, epoch=epoch, seq=seq, kind=kind, data=to_json(data))
-        for epoch, seq, kind, data in events
-    )
 
 
 def test_reading_in_order_from_any_place(execution, django_assert_num_queries):
@@ -90,44 +58,6 @@ def test_text_so_far_is_what_was_said_and_not_taken_back(execution):
         (2, 2, *text(1, 0, "b")),
     )
     assert text_so_far("default", execution.pk) == "a\n\nb"
-
-
-def test_where_a_stream_stands(execution):
-    record(
-        execution,
-        (1, 1, "state", {"status": "running", "resumed": False}),
-        (1, 2, *text(0, 0, "abc")),
-        (1, 3, "tool_call", {"step": 0, "call_id": "c1", "tool": "t", "arguments": {}}),
-        (1, 4, "tool_result", {"call_id": "c1", "tool": "t", "outcome": "success", "content": 1, "cut": False}),
-        (1, 5, "tool_call", {"step": 1, "call_id": "c1", "tool": "t", "arguments": {}}),
-        (1, 6, "tool_result", {"call_id": "c1", "tool": "t", "outcome": "success", "content": 1, "cut": False}),
-        (1, 7, *text(2, 0, "x")),
-        (3, 1, "reset", {"step": 1}),
-        (3, 2, "state", {"status": "waiting", "resumed": False, "approvals": []}),
-    )
-    streamed = load_streamed("default", [execution.pk])[execution.pk]
-    assert (streamed.epoch, streamed.seq, streamed.waited) == (4, 0, True)
-    assert streamed.lengths == {("text", 0): 3}
-    assert (streamed.steps, streamed.calls, streamed.results) == ({0}, {(0, "c1")}, {(0, "c1")})
-    assert str(streamed.next_id()) == "4-1"
-
-
-def test_closing_a_stream_goes_on_where_it_stands(execution):
-    record(execution, (1, 5, *text(0, 0, "a")), (2, 3, *text(0, 1, "b")))
-    close_stream("default", execution.pk)
-    last = read_events("default", execution.pk)[-1]
-    assert (last.id, last.kind, last.data) == (EventId(2, 4), "final", final_event(execution).data)
-
-
-def test_stream_that_never_began_is_closed_at_its_first_place(execution):
-    close_stream("default", execution.pk)
-    assert [event.id for event in read_events("default", execution.pk)] == [EventId(1, 1)]
-
-
-def test_run_that_is_not_streamed_is_not_closed(execution):
-    AgentExecution.objects.update(stream=False)
-    close_stream("default", execution.pk)
-    assert read_events("default", execution.pk) == []
 
 
 def test_cut_answers_of_conversations_stay(execution, user):

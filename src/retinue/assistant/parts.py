@@ -73,6 +73,8 @@ class Parts:
         """More of a request's text; from `offset` on what was said before does not hold."""
         part = next((p for p in self.list if isinstance(p, kind) and p.step == step), None)
         if part is None:
+            if not text:
+                return
             self.list.append(part := kind(step=step))
         part.text = part.text[:offset] + text
 

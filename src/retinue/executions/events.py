@@ -10,7 +10,6 @@ from typing import Any, Self
 from uuid import UUID
 
 from retinue.conf import get_settings
-from retinue.executions.announcements import announce
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import FINAL, EventKind, Status
 
@@ -110,16 +109,3 @@ def final_data(execution: AgentExecution) -> bytes:
 def final_event(execution: AgentExecution) -> Event:
     """The last event of an execution that has none stored."""
     return Event(execution.pk, EventKind.FINAL, final_data(execution))
-
-
-def close_stream(alias: str, root_id: UUID) -> None:
-    """Write the last event of an execution that was ended from outside, with the change of its state."""
-    execution = AgentExecution.objects.using(alias).get(pk=root_id)
-    if not execution.stream:
-        return
-    last = ExecutionEvent.objects.using(alias).filter(execution=root_id).order_by("epoch", "seq").last()
-    epoch, seq = (1, 1) if last is None else (last.epoch, last.seq + 1)
-    ExecutionEvent.objects.using(alias).create(
-        execution=execution, epoch=epoch, seq=seq, kind=EventKind.FINAL, data=final_data(execution)
-    )
-    announce(alias, [root_id])

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
 from retinue.errors import IllegalTransition
-from retinue.executions.events import close_stream
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
+from retinue.executions.streamed import close_stream
 from retinue.signals import execution_finished
 
 AMOUNTS = ("cost", "charge")

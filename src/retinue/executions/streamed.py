@@ -1,13 +1,16 @@
-"""What watchers of a run were told before it was taken up again."""
+"""What watchers of a run were told before it was taken up again, or ended from outside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from retinue.executions.events import Event, EventId
-from retinue.executions.models import ExecutionEvent
+from retinue.executions.announcements import announce
+from retinue.executions.events import Event, EventId, final_data
+from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.states import EventKind, Status
 
 
@@ -28,11 +31,14 @@ class Streamed:
     results: set[tuple[int, str]] = field(default_factory=set)
     waited: bool = False
     """The last that was told is that it waits."""
+    rested: bool = False
+    """The last that was told is that no process has it."""
 
     def take(self, event: Event) -> None:
         """Count an event in."""
         data = event.content
         self.waited = event.kind == EventKind.STATE and data["status"] == Status.WAITING
+        self.rested = event.kind == EventKind.STATE and data["status"] != Status.RUNNING
         match event.kind:
             case EventKind.TEXT | EventKind.THINKING:
                 self.steps.add(data["step"])
@@ -52,6 +58,16 @@ class Streamed:
         self.calls = {call for call in self.calls if call[0] < step}
         self.results = {call for call in self.results if call[0] < step}
 
+    def voids(self) -> Iterator[tuple[EventKind, dict[str, Any]]]:
+        """What takes back the text that a process had told and not stored when it was stopped."""
+        if self.epoch == 1 or self.rested:
+            return
+        last = max(self.steps, default=-1)
+        if last >= 0:
+            for kind in (EventKind.THINKING, EventKind.TEXT):
+                yield kind, {"step": last, "offset": self.lengths.get((kind, last), 0), "text": ""}
+        yield EventKind.RESET, {"step": last + 1}
+
     def _latest_call(self, call_id: str) -> tuple[int, str]:
         return max((call for call in self.calls if call[1] == call_id), default=(0, call_id))
 
@@ -69,3 +85,18 @@ def load_streamed(alias: str, execution_ids: Iterable[UUID]) -> dict[UUID, Strea
         streamed.take(Event(row.execution_id, row.kind, bytes(row.data)))
         streamed.epoch = row.epoch + 1
     return found
+
+
+def close_stream(alias: str, root_id: UUID) -> None:
+    """Write the last events of an execution that was ended from outside, with the change of its state."""
+    execution = AgentExecution.objects.using(alias).get(pk=root_id)
+    if not execution.stream:
+        return
+    streamed = load_streamed(alias, [root_id]).get(root_id, Streamed())
+    told = [(kind, json.dumps(data).encode()) for kind, data in streamed.voids()]
+    rows = []
+    for kind, data in [*told, (EventKind.FINAL, final_data(execution))]:
+        id = streamed.next_id()
+        rows.append(ExecutionEvent(execution=execution, epoch=id.epoch, seq=id.seq, kind=kind, data=data))
+    ExecutionEvent.objects.using(alias).bulk_create(rows)
+    announce(alias, [root_id])

@@ -73,6 +73,11 @@ def final(execution, **other):
     return "final", {**said, **other}
 
 
+def voids(step, thought, said):
+    """What else may have been told, and was not stored, is taken back."""
+    return [thinking(step, "", offset=thought), text(step, "", offset=said), ("reset", {"step": step + 1})]
+
+
 def test_text(stage):
     execution = stage.play("one two three")
     assert stored(execution) == [BEGUN, text(0, "one two three "), final(execution, answer="one two three ")]
@@ -193,7 +198,12 @@ def test_end_from_outside(stage, status):
     working = stage.work()
     until_stored(execution, "one two ")
     assert end(execution)
-    assert stored(execution) == [BEGUN, text(0, "one two "), final(execution, status=status, **said)]
+    assert stored(execution) == [
+        BEGUN,
+        text(0, "one two "),
+        *voids(0, thought=0, said=8),
+        final(execution, status=status, **said),
+    ]
     working.join()
     assert stored(execution)[-1][0] == "final"  # and nothing after it
 

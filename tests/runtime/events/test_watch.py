@@ -249,7 +249,20 @@ def test_lease_that_is_lost(stage, settings):
     reader = watching.end()
     check(execution, reader)
     assert [content["resumed"] for content in reader.of("state")] == [False, True]
-    assert reader.of("reset") == [{"step": 0}]
+    assert reader.of("reset") == [{"step": 1}, {"step": 0}]
+
+
+def test_words_that_were_not_stored_are_taken_back_with_an_end_from_outside(stage, monkeypatch):
+    monkeypatch.setattr(recorder, "STORE_SECONDS", 3600.0)
+    execution = stage.enqueue("one two three @never four")
+    watching = stage.watch(execution)
+    stage.work()
+    until(lambda: watching.reader.text == "one two three ")
+    assert text_so_far("default", execution.pk) == "one "
+    assert cancel(execution)
+    reader = watching.end()
+    check(execution, reader)
+    assert reader.text == "one "
 
 
 def test_last_words_of_another_process_are_not_passed_over(stage, elsewhere, settings, monkeypatch):
@@ -291,17 +304,17 @@ def test_worker_killed_in_mid_answer(stage, elsewhere):
     check(execution, *readers)
     for reader in readers:
         assert [content["resumed"] for content in reader.of("state")] == [False, True]
-        assert reader.of("reset") == [{"step": 1}]
+        assert reader.of("reset") == [{"step": 2}, {"step": 1}]
         assert len(reader.of("tool_call")) == len(reader.of("tool_result")) == 1
 
 
 @pytest.mark.parametrize(
     ("steps", "resets"),
-    [(0, []), (1, []), (2, []), (3, [])],
+    [(0, []), (1, [{"step": 1}]), (2, [{"step": 1}]), (3, [{"step": 2}])],
     ids=["nothing", "an answer", "a result", "the next answer"],
 )
 def test_death_after_each_step(stage, monkeypatch, steps, resets):
-    """What is on record is not asked for again: the rest of it is told, and nothing of it is void."""
+    """What is on record is not asked for again: the rest of it is told, and nothing that was told is void."""
     monkeypatch.setattr(recorder, "STORE_SECONDS", 3600.0)
     execution = stage.enqueue("one two three !note | four five !note | six seven")
     early = stage.watch(execution)

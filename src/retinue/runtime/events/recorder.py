@@ -93,6 +93,8 @@ class Recorder:
         """The run begins, or goes on."""
         again = self.goes_on and not self._streamed.waited
         self._emit(EventKind.STATE, {"status": Status.RUNNING, "resumed": again})
+        for kind, data in self._streamed.voids():
+            self._emit(kind, data)
 
     def asks(self, step: int) -> None:
         """A model is about to be asked. What it had said of its answer before is void."""

@@ -48,15 +48,15 @@
 
     state({ status, resumed }) {
       this.turn.dataset.status = status;
-      if (resumed) this.markResumed();
+      if (resumed) this.turn.querySelector("[data-rt-resumed]").hidden = false;
     }
 
-    text({ step, offset, text }) {
-      this.proseOf("text", step).add(offset, text);
+    text(data) {
+      this.say("text", data);
     }
 
-    thinking({ step, offset, text }) {
-      this.proseOf("thinking", step).add(offset, text);
+    thinking(data) {
+      this.say("thinking", data);
     }
 
     tool_call({ step, call_id: id, tool, arguments: given }) {
@@ -80,23 +80,19 @@
     reset({ step }) {
       this.parts.filter((part) => part.step >= step).forEach((part) => part.element.remove());
       this.parts = this.parts.filter((part) => part.step < step);
-      this.markResumed();
     }
 
-    markResumed() {
-      this.turn.querySelector("[data-rt-resumed]").hidden = false;
-    }
-
-    proseOf(kind, step) {
+    say(kind, { step, offset, text }) {
       let part = this.parts.find((candidate) => candidate.kind === kind && candidate.step === step);
       if (!part) {
+        if (!text) return; // nothing is taken back from nothing
         const element = this.make(kind);
         const body = element.querySelector("[data-rt-body]") || element;
         const prose = new retinue.Prose(body, { isMarkdown: kind === "text" });
         part = { kind, step, element, prose };
         this.add(part);
       }
-      return part.prose;
+      part.prose.add(offset, text);
     }
 
     add(part) {

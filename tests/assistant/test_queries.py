@@ -3,17 +3,19 @@
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
 from retinue import AUTHENTICATED, DjangoAgent
 from retinue.agents.registry import registered
+from retinue.approvals.decisions import approve
 from retinue.approvals.models import Approval
 from retinue.budgets.accounts import adjust
 from retinue.executions.models import AgentExecution
 from retinue.sessions.lifecycle import start_session
 from retinue.sessions.models import AISession
-from retinue.testing import allow_model_requests
+from retinue.testing import allow_model_requests, run_queued
 from retinue.types import Principal
 from tests.assistant.conftest import JSON, Browser
 from tests.priced import PRICES, priced
@@ -158,6 +160,7 @@ def test_who_is_logged_out_needs_no_token_to_hear_it(db, assistant, name):
 def test_wrong_method_is_refused(browser, name):
     response = browser.get(name)
     assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert response.json() == {"error": "This address takes POST.", "code": "method_not_allowed"}
 
 
 @BOTH
@@ -207,6 +210,24 @@ def test_run_that_waits_is_accepted(browser, settings, name):
     found = response.json()
     assert (response.status_code, found["status"], found["answer"]) == (202, "waiting", None)
     assert Approval.objects.get().execution_id == UUID(found["query_id"])
+
+
+@BOTH
+def test_message_after_one_that_waits_for_a_person_is_accepted(browser, settings, name):
+    agent = DjangoAgent("careful", permission=AUTHENTICATED, model=scripted([call("pay")], "paid", "thanked"))
+
+    @agent.tool_plain(approval=True)
+    def pay() -> str:
+        return "paid"
+
+    settings.RETINUE = {"ASSISTANT": "careful"}
+    with registered(agent):
+        session_id = browser.send(name, prompt="Pay", use_session=True).json()["session_id"]
+        response = browser.send(name, prompt="Thank you", session_id=session_id)
+        found = response.json()
+        assert (response.status_code, found["status"], found["answer"]) == (202, "queued", None)
+        approve(Approval.objects.get(), by=get_user_model().objects.create_superuser("root"))
+        assert [execution.answer for execution in run_queued()] == ["paid", "thanked"]
 
 
 @BOTH

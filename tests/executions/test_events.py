@@ -69,6 +69,7 @@ def test_cut_answers_of_conversations_stay(execution, user):
     assert prune_events("default", execution.completed_at) == 0
     for values, goes in (
         ({"session": session, "status": "cancelled"}, 0),
+        ({"session": session, "status": "failed"}, 0),
         ({"session": session, "status": "running"}, 0),
         ({"session": session, "status": "completed", "completed_at": now + timedelta(days=1)}, 0),
         ({"session": session, "status": "completed", "completed_at": now - timedelta(days=1)}, 2),

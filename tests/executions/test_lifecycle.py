@@ -154,6 +154,18 @@ def test_wrong_lease_ends_nothing(user):
     assert row(execution) == before
 
 
+def test_receiver_that_fails_is_no_matter_of_who_cancels(user):
+    def listen(execution, **kwargs):
+        raise RuntimeError("broken")
+
+    execution = made(user, Status.RUNNING)
+    execution_finished.connect(listen)
+    try:
+        assert cancel(execution) is True
+    finally:
+        execution_finished.disconnect(listen)
+
+
 @pytest.mark.parametrize("status", sorted(OPEN))
 def test_cancelled(user, status):
     execution = made(user, status)

@@ -54,6 +54,11 @@ def test_arguments_that_are_no_json_come_as_they_are():
     assert [data["arguments"] for _, data in told] == ["{", {}, {"a": 1}]
 
 
+def test_arguments_are_what_everyone_can_read():
+    (told,) = told_by_steps([response(called("look", "c1", '{"at": ["\\ud83d", 1e999]}'))])
+    assert told[1]["arguments"] == {"at": ["\ufffd", None]}
+
+
 def test_results_say_how_the_call_ended():
     results = [{"return": 1}, {"full": {"return_value": 2, "content": "x"}}, {"retry": "Again."}, {"failed": "No."}]
     calls = [called("look", f"c{number}", {}) for number in range(len(results))]

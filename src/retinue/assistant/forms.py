@@ -19,6 +19,7 @@ from retinue.errors import InvalidInput
 from retinue.executions.states import Rating, Status
 from retinue.http import strict_json
 from retinue.sessions.models import TITLE_LENGTH, Policy
+from retinue.storable import storable
 
 DAY = timedelta(days=1)
 LONGEST_PROMPT = 2000
@@ -185,8 +186,6 @@ class SessionForm(forms.Form):
     context = JSONValueField(required=False, error_messages={"invalid": gettext_lazy("The context is a JSON object.")})
 
     def clean_context(self) -> dict[str, Any]:
-        from retinue.runtime.journal.payload import storable  # loads pydantic-ai, which `check` does not pay for
-
         context: Any = self.cleaned_data["context"]
         if context is None:
             return {}

@@ -19,6 +19,7 @@ from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import OPEN, Status, StepKind
 from retinue.executions.streamed import close_stream
 from retinue.signals import execution_finished
+from retinue.storable import storable
 
 AMOUNTS = ("cost", "charge")
 
@@ -46,7 +47,7 @@ def complete(execution: AgentExecution, output: Any) -> bool:
     """
     if execution.parent_id is not None:
         raise IllegalTransition(_("A delegated run cannot be completed from outside."))
-    return _end(execution, Status.COMPLETED, among=[Status.RUNNING], output_data=output)
+    return _end(execution, Status.COMPLETED, among=[Status.RUNNING], output_data=storable(output))
 
 
 def _end(execution: AgentExecution, status: Status, among: Collection[Status] = OPEN, **values: Any) -> bool:
@@ -63,7 +64,7 @@ def _end(execution: AgentExecution, status: Status, among: Collection[Status] = 
             close_stream(alias, execution.root_id)
     if ended:
         root = rows.get(pk=execution.root_id)
-        transaction.on_commit(lambda: execution_finished.send(AgentExecution, execution=root), using=alias)
+        transaction.on_commit(lambda: execution_finished.send_robust(AgentExecution, execution=root), using=alias)
     return bool(ended)
 
 

@@ -11,6 +11,7 @@ from retinue.executions.events import Event, read_events
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.places import call_place, is_at
 from retinue.executions.states import EventKind, Status, StepKind
+from retinue.storable import storable
 
 Told: TypeAlias = tuple[str, dict[str, Any]]
 """A kind of event, and its data."""
@@ -62,9 +63,9 @@ def _told_by_response(number: int, response: dict[str, Any]) -> Iterator[Told]:
 
 
 def _arguments(given: Any) -> Any:
-    """Some providers' arguments are JSON as a text."""
+    """Some providers' arguments are JSON as a text, which may escape what nobody can read."""
     try:
-        return json.loads(given) if isinstance(given, str) else given or {}
+        return storable(json.loads(given)) if isinstance(given, str) else given or {}
     except ValueError:
         return given
 

@@ -101,3 +101,11 @@ def keep_reserved(alias: str, execution: AgentExecution) -> None:
     reserve(execution)
     waiting = AgentExecution.objects.using(alias).filter(pk=execution.pk, status=Status.QUEUED, started_at=None)
     waiting.update(run_after=execution.run_after)
+
+
+def give_way(alias: str, execution: AgentExecution) -> bool:
+    """Leave it to whoever is there when its turn comes, if that is for a person to say: gives whether it is."""
+    others = AgentExecution.objects.using(alias).filter(session=execution.session_id, parent=None)
+    if not others.filter(status=Status.WAITING).exists():
+        return False
+    return bool(others.filter(pk=execution.pk, status=Status.QUEUED, started_at=None).update(run_after=None))

@@ -19,7 +19,7 @@ from retinue.errors import ConfigurationError, ExecutionWaiting, TransactionOpen
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import FINAL, Status
 from retinue.providers.resolve import resolve_model
-from retinue.runtime.admission import enter, joined, keep_reserved, reserve
+from retinue.runtime.admission import enter, give_way, joined, keep_reserved, reserve
 from retinue.runtime.delegation import inherited_deps, run_child
 from retinue.runtime.journal.claim import Claim
 from retinue.runtime.journal.creation import Create
@@ -221,6 +221,10 @@ async def _follow(
         if live is not None:
             if claimed := await bridge.journal.write(Claim(ids=[execution.pk], reserved=True)):
                 return await _run_and_follow(bridge, claimed[0], agent, live, wait)
+            if not wait and live.model is None and await bridge.call(give_way, bridge.alias, execution):
+                raise ExecutionWaiting(
+                    execution, f"Execution {execution.pk} comes after one of its session that waits for a decision."
+                )
             await bridge.call(keep_reserved, bridge.alias, execution)
         current = await bridge.call(lambda: AgentExecution.objects.using(bridge.alias).get(pk=execution.pk))
         if current.status != Status.QUEUED:

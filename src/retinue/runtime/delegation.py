@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from django.utils import timezone
-from pydantic_core import from_json, to_json
+from pydantic_core import to_jsonable_python
 
 from retinue.agents.deps import DjangoDeps
 from retinue.conf import get_settings
@@ -18,13 +18,14 @@ from retinue.runtime.agent import DjangoAgent
 from retinue.runtime.failures import explain
 from retinue.runtime.journal.children import EndChild, StartChild
 from retinue.runtime.journal.creation import refusal
-from retinue.runtime.journal.payload import digest, storable
+from retinue.runtime.journal.payload import digest
 from retinue.runtime.result import AgentResult
 from retinue.runtime.run import Frame, Parked, current_call
 from retinue.runtime.runner import Live, call_agent, result_of
 from retinue.runtime.steps.model_requests import settle_pending
 from retinue.runtime.steps.tool_calls import fresh_grants, want
 from retinue.runtime.submission import Submission
+from retinue.storable import storable
 
 
 async def run_child(parent: Frame, submitted: Submission) -> AgentResult[Any]:
@@ -54,7 +55,7 @@ async def run_child(parent: Frame, submitted: Submission) -> AgentResult[Any]:
         code, message = explain(error)
         await _end(frame, child, status=Status.FAILED, error_code=code, error_message=storable(message))
         raise ExecutionFailed(child, message) from error
-    output = storable(from_json(to_json(result.output)))
+    output = storable(to_jsonable_python(result.output))
     await _end(frame, child, status=Status.COMPLETED, output_data=output)
     # Rebuilt from what was stored, so that the first run and a replay see the same.
     return AgentResult(output=agent.load_output(output), execution=child, messages=result.all_messages())

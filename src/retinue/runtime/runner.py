@@ -16,7 +16,7 @@ from pydantic_ai import UsageLimits
 from pydantic_ai.capabilities import ReinjectSystemPrompt
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 from pydantic_ai.models import Model
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from retinue.agents.deps import DjangoDeps, load_deps
 from retinue.conf import get_settings
@@ -40,7 +40,6 @@ from retinue.runtime.failures import explain
 from retinue.runtime.history import history_of, keep_messages
 from retinue.runtime.journal.creation import refusal
 from retinue.runtime.journal.ending import End
-from retinue.runtime.journal.payload import storable
 from retinue.runtime.journal.statements.endings import Ending
 from retinue.runtime.journal.statements.steps import StepRow
 from retinue.runtime.journal.steps import WriteStep
@@ -51,6 +50,7 @@ from retinue.runtime.run import Frame, HandedBack, LeaseLost, Run, current_frame
 from retinue.runtime.steps.model_requests import last_step
 from retinue.runtime.steps.stakes import last_accounting, settle_lost
 from retinue.signals import execution_finished
+from retinue.storable import storable
 
 logger = logging.getLogger("retinue.runs")
 
@@ -98,7 +98,7 @@ async def _to_next_stop(run: Run, agent: DjangoAgent[Any, Any], frame: Frame, li
         if run.parked_paths:
             await _park(run)
         await _fail(run, error)
-    output = storable(from_json(to_json(result.output)))
+    output = storable(to_jsonable_python(result.output))
     used = _place(run)
     if isinstance(result, CachedAnswer):
         used |= {"from_cache": True} if run.spendings else FREE  # what summed up the conversation has its price
@@ -181,7 +181,7 @@ def _limit(given: Any) -> Decimal | None:
 
 async def _check_output(output: Any) -> None:
     try:
-        to_json(output)
+        to_jsonable_python(output)
     except ValueError as error:
         raise InvalidInput(f"The output, a {type(output).__name__}, cannot be stored as JSON.") from error
 

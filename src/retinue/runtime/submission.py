@@ -22,9 +22,9 @@ from retinue.errors import InvalidInput, UnknownAgent
 from retinue.executions.models import AgentExecution
 from retinue.executions.states import Status
 from retinue.runtime.context import capture
-from retinue.runtime.journal.payload import storable
 from retinue.runtime.response_cache import checked_seconds
 from retinue.sessions.models import AISession
+from retinue.storable import storable
 from retinue.types import Principal
 
 if TYPE_CHECKING:

@@ -99,6 +99,22 @@ def test_database_that_is_away_for_a_while(stage, monkeypatch, caplog):
     until(lambda: watching.reader.text == "ab")
 
 
+def test_one_that_cannot_be_told_keeps_nobody_from_the_others(stage, monkeypatch, caplog):
+    bad, good = stage.enqueue("one"), stage.enqueue("one")
+
+    def reads(alias, cursors):
+        if bad.pk in cursors:
+            raise ValueError("cannot be told")
+        return new_events(alias, cursors)
+
+    monkeypatch.setattr(follower, "new_events", reads)
+    watching, other = stage.watch(bad), stage.watch(good)
+    until(lambda: "Streams could not be read" in caplog.text)
+    watching.leave()
+    store(good, 1)
+    until(lambda: other.reader.ids)
+
+
 def test_it_looks_less_often_while_there_is_nothing(stage, monkeypatch, settings):
     settings.RETINUE = {"EVENTS": "poll"}
     looks = []

@@ -17,17 +17,19 @@ from retinue import AUTHENTICATED, DjangoAgent
 from retinue.agents.registry import registered
 from retinue.approvals.decisions import approve, deny
 from retinue.approvals.models import Approval
+from retinue.errors import InvalidInput
 from retinue.executions.events import EventId
 from retinue.executions.lifecycle import cancel, complete, fail
 from retinue.executions.models import AgentExecution, ExecutionEvent
 from retinue.executions.transcript import text_so_far
 from retinue.runtime import points
 from retinue.runtime.events import recorder
-from retinue.runtime.journal import ending
+from retinue.runtime.journal import ending, events
 from retinue.runtime.journal.statements.endings import end_executions
 from retinue.testing import run_queued
 from tests import death
 from tests.processes import witness
+from tests.reader import Reader
 from tests.runtime.events.agents import cached, tell, teller
 from tests.runtime.events.conftest import count, stored, until_stored
 from tests.waiting import until
@@ -341,6 +343,85 @@ def test_what_was_said_last_is_told_though_the_database_refuses_the_end(stage, m
     execution = stage.play("one two three")
     said = final(execution, status="failed", error_code="error", error_message=execution.error_message)
     assert stored(execution) == [BEGUN, text(0, "one two three "), said]
+
+
+def halves(*words):
+    async def answer(messages, info):
+        for word in words:
+            yield word
+
+    return DjangoAgent("halves", permission=AUTHENTICATED, model=FunctionModel(stream_function=answer))
+
+
+def test_emoji_that_comes_in_halves(stage):
+    """As from a proxy that cuts texts by UTF-16 units. Somebody watches, so it is told before it is stored, too."""
+    with registered(agent := halves("smile \ud83d", "\ude00 more")):
+        execution = stage.enqueue("Go", agent)
+        watching = stage.watch(execution)
+        stage.work()
+        reader = watching.end()
+    execution.refresh_from_db()
+    assert (execution.status, execution.answer) == ("completed", "smile \ufffd\ufffd more")
+    assert reader.text == text_so_far("default", execution.pk) == execution.answer
+
+
+def test_error_that_cannot_be_written_as_it_is(stage):
+    async def answer(messages, info):
+        raise InvalidInput("bad \ud83d")
+        yield
+
+    with registered(agent := DjangoAgent("bad", permission=AUTHENTICATED, model=FunctionModel(stream_function=answer))):
+        execution = stage.play("Go", agent)
+    assert (execution.status, execution.error_message) == ("failed", "bad \ufffd")
+
+
+def test_numbers_that_are_none(stage):
+    """A client's JSON knows neither NaN nor infinity."""
+
+    async def answer(messages, info):
+        yield "done" if len(messages) > 1 else {0: DeltaToolCall("mean", "{}", tool_call_id="c1")}
+
+    agent = DjangoAgent("means", permission=AUTHENTICATED, model=FunctionModel(stream_function=answer))
+    agent.tool_plain(effects="none")(mean)
+    with registered(agent):
+        execution = stage.play("Go", agent)
+    assert gave("mean", "c1", {"mean": None}) in stored(execution)
+
+
+def mean() -> dict[str, float]:
+    return {"mean": float("nan")}
+
+
+def test_how_often_it_is_told_and_stored():
+    assert (recorder.LIVE_SECONDS, recorder.STORE_SECONDS) == (0.05, 0.15)
+
+
+def test_nothing_is_told_any_more_before_it_is_stored_once_something_was_not(stage, monkeypatch):
+    refused = b""
+
+    def refuse(alias, rows):
+        nonlocal refused
+        refused += b"".join(event.data for _, event in rows)
+        raise DataError("out of range")
+
+    class Lenient(Reader):
+        def complain(self, kind, sentence):
+            """Something is missing, and it is known what."""
+
+    monkeypatch.setattr(recorder, "STORE_SECONDS", 0.0)
+    execution = stage.enqueue("one @a two @b three @c four")
+    watching = stage.watch(execution, Lenient())
+    stage.work()
+    until_stored(execution, "one ")
+    monkeypatch.setattr(events, "insert_events", refuse)
+    stage.open("a")
+    until(lambda: b"two" in refused)
+    stage.open("b")
+    until(lambda: b"three" in refused)  # that the first was refused is known for certain then
+    stage.open("c")
+    texts = [content["text"] for content in watching.end().of("text")]
+    assert texts[:2] == ["one ", "two "]
+    assert "four " not in texts
 
 
 def test_nothing_is_written_for_each_delta(stage, monkeypatch):

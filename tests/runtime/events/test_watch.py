@@ -254,15 +254,27 @@ def test_lease_that_is_lost(stage, settings):
 
 def test_words_that_were_not_stored_are_taken_back_with_an_end_from_outside(stage, monkeypatch):
     monkeypatch.setattr(recorder, "STORE_SECONDS", 3600.0)
-    execution = stage.enqueue("one two three @never four")
+    execution = stage.enqueue("one @a two three @never four")
     watching = stage.watch(execution)
     stage.work()
+    until(lambda: watching.reader.text == "one ")
+    stage.open("a")
     until(lambda: watching.reader.text == "one two three ")
     assert text_so_far("default", execution.pk) == "one "
     assert cancel(execution)
     reader = watching.end()
     check(execution, reader)
     assert reader.text == "one "
+
+
+@pytest.mark.parametrize("after", [EventId(9, 9), EventId(1, 99)])
+def test_end_comes_even_to_who_says_he_has_what_is_not_there_yet(stage, after):
+    execution = stage.enqueue("one @a two")
+    watching = stage.watch(execution, Reader(after=after), beat=0.01)
+    until(lambda: watching.reader.beats)
+    stage.open("a")
+    stage.work()
+    until(lambda: watching.over)
 
 
 def test_last_words_of_another_process_are_not_passed_over(stage, elsewhere, settings, monkeypatch):

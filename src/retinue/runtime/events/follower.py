@@ -120,13 +120,15 @@ class Follower:
         return bool(events)
 
     async def _read(self, fn: Any, *args: Any) -> Any:
-        """None while the database is away."""
+        """None while the database is away, and where something that was stored cannot be told."""
         try:
             return await self._engine.bridge.call(fn, self._engine.alias, *args)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Streams could not be read (%s); trying again.", type(error).__name__)
-            await asyncio.sleep(1.0)
-            return None
+        except Exception:
+            logger.exception("Streams could not be read; trying again.")
+        await asyncio.sleep(1.0)
+        return None
 
 
 def newest_id(alias: str, execution_id: UUID) -> EventId | None:

@@ -27,8 +27,9 @@ from retinue.conf import get_settings
 from retinue.executions.events import Event, EventId, final_data
 from retinue.executions.states import EventKind, Status
 from retinue.runtime.journal.events import WriteEvents
-from retinue.runtime.journal.payload import redact, storable
+from retinue.runtime.journal.payload import redact
 from retinue.runtime.journal.statements.endings import Ending
+from retinue.storable import storable
 
 if TYPE_CHECKING:
     from retinue.approvals.models import Approval
@@ -78,6 +79,8 @@ class Recorder:
         self._writing: list[list[Event]] = []
         """What is on its way into the table."""
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._mute = False
+        """Nothing is told any more before it is stored."""
         self.last: EventId | None = None
         """The newest event that those who watch here were told as stored."""
         hub.open(run.id, self)
@@ -249,7 +252,7 @@ class Recorder:
     def _tell(self) -> None:
         """Give the watchers in this process the text that they do not have yet."""
         piece = self._piece
-        if piece is None or piece.sent == len(piece.text) or self._is_behind(piece):
+        if piece is None or piece.sent == len(piece.text) or self._mute or self._is_behind(piece):
             return
         if get_settings().redact is not None:
             return  # what a site has taken out before it is stored is not to be seen before, either
@@ -304,10 +307,12 @@ class Recorder:
         written.add_done_callback(lambda done: self._written(events, done))
 
     def _written(self, events: list[Event], done: asyncio.Future[None]) -> None:
+        self._writing.remove(events)
         if not done.cancelled() and done.exception() is None:
             self.published(events)
-        self._writing.remove(events)
-        self._tell()
+            self._tell()
+        else:
+            self._mute = True  # what is lost would be missing before it
 
 
 def last_events(run: Run, ending: Ending, questions: Sequence[Approval] = ()) -> list[Event]:

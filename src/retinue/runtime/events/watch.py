@@ -102,8 +102,8 @@ class Watcher:
             return None
         if event.id is None:
             return self._take_unstored(event)
-        if self._last is not None and event.id <= self._last:
-            return None
+        if self._last is not None and event.id <= self._last and event.kind != EventKind.FINAL:
+            return None  # he has it; the end comes even to who says that he has what is not there yet
         self._last = event.id
         if event.kind in (EventKind.TEXT, EventKind.THINKING):
             return self._take_text(event, event.id)

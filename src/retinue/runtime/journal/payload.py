@@ -16,6 +16,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from retinue.conf import get_settings
 from retinue.errors import InvalidInput
+from retinue.storable import storable
 
 RETURN, RETRY, FAILED, ERROR = "return", "retry", "failed", "error"
 
@@ -83,7 +84,10 @@ def call_digest(tool_name: str, arguments: dict[str, Any]) -> bytes:
 
 
 def dump_response(response: ModelResponse) -> bytes:
-    return _response.dump_json(response)
+    try:
+        return _response.dump_json(response)
+    except PydanticSerializationError:  # half a surrogate pair, say: some providers cut an emoji in two
+        return to_json(storable(_response.dump_python(response, mode="json")))
 
 
 def load_response(payload: bytes) -> ModelResponse:
@@ -168,14 +172,3 @@ def redact(kind: str, payload: bytes) -> bytes:
     """The payload as the site wants it stored."""
     path = get_settings().redact
     return payload if path is None else import_string(path)(kind, payload)
-
-
-def storable(value: Any) -> Any:
-    """A JSON value without NUL characters, which PostgreSQL's text and JSON cannot hold (they become U+2400)."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\u2400") if "\x00" in value else value
-    if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [storable(item) for item in value]
-    return value

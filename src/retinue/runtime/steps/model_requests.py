@@ -50,6 +50,7 @@ from retinue.runtime.steps.stakes import (
     settlement,
     take_stakes,
 )
+from retinue.storable import storable
 
 PENDING_SECONDS = 0.05
 """How long an answer that nothing seems to follow may wait for the run's end."""
@@ -155,7 +156,7 @@ class JournaledModel(WrapperModel):
         used = self._enter(row, place, usage, price(response, self.wrapped))
         quality = (response.provider_details or {}).get("quality_score")
         if quality is not None and not frame.path:
-            frame.run.execution.quality_score = float(quality)
+            frame.run.execution.quality_score = storable(float(quality))
         tools = {tool.name for tool in parameters.function_tools}
         goes_on = any(isinstance(part, ToolCallPart) and part.tool_name in tools for part in response.parts)
         accounting = settlement(frame, place.stakes, used, step=place.key, goes_on=goes_on)

@@ -11,11 +11,12 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
-from retinue.approvals.decisions import deny
+from retinue.approvals.decisions import approve, deny
 from retinue.approvals.models import Approval
 from retinue.executions.lifecycle import cancel
 from retinue.testing import run_queued
 from tests.admin.conftest import log_in
+from tests.admin.test_executions import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +36,13 @@ def said(response):
 
 def has_form(response):
     return 'name="approve"' in response.content.decode()
+
+
+def listed(page):
+    """The list's cell with the arguments of the one approval."""
+    html = page("approval/").content.decode()
+    (cell,) = re.findall(r'<td class="field-short_arguments">(.*?)</td>', html)
+    return cell
 
 
 @pytest.fixture
@@ -64,6 +72,16 @@ class TestList:
             )
         html = page("approval/").content.decode()
         assert re.findall(r'change/">(tool\d|set_price)</a></th>', html) == ["tool1", "set_price", "tool2", "tool0"]
+
+    def test_shows_what_waits_and_for_whom(self, page, approval):
+        (row,) = rows(page("approval/"))
+        assert row[:4] == ["set_price", "Pending", '{"product": "lamp", "price": "12.00"}', "pricer ada"]
+
+    def test_shows_the_arguments_that_count(self, page, approval, user):
+        assert "{&quot;product&quot;: &quot;lamp&quot;, &quot;price&quot;: &quot;12.00&quot;}" in listed(page)
+        approve(approval, by=user, arguments={"product": "lamp", "price": "11.00"})
+        assert '&quot;price&quot;: &quot;11.00&quot;} <em class="retinue-note">changed</em>' in listed(page)
+        assert "12.00" not in listed(page)
 
     def test_takes_as_many_queries_for_many(self, page, approval, agent, user, django_assert_num_queries):
         for _ in range(10):

@@ -69,9 +69,9 @@ class TestList:
         accounts.charge(mine, "12.6")
         with accounts.hold(mine, "100"):
             assert [row[1:] for row in rows(page("budget/"))] == [
-                ["Group Writers", "a day", "0.0 %", "tokens", "0", "0", "500", "03/15/2026", ""],
-                ["Guest visitor-1", "in total", "0.0 %", "USD", "0", "0", "0", "–", ""],
-                ["ada", "a month", "1.3 %", "credits", "12.6", "100", "1000", "04/01/2026", ""],
+                ["Group Writers", "0.0 %", "0", "0", "500 tokens a day", "03/15/2026", ""],
+                ["Guest visitor-1", "0.0 %", "0", "0", "0 USD in total", "–", ""],
+                ["ada", "1.3 %", "12.6", "100", "1000 credits a month", "04/01/2026", ""],
             ]
 
     def test_bar_shows_what_is_used_and_held(self, page, budget):
@@ -93,8 +93,8 @@ class TestList:
 
     def test_credits_have_the_name_that_the_site_gives_them(self, page, budget, settings):
         settings.RETINUE = {"CREDITS_NAME": "FTNS"}
-        budget(unit="credits")
-        assert rows(page("budget/"))[0][4] == "FTNS"
+        budget(unit="credits", limit=5)
+        assert rows(page("budget/"))[0][5] == "5 FTNS a month"
 
     def test_whose_user_is_gone(self, page, budget):
         budget("user", "deleted:5")
@@ -288,6 +288,15 @@ class TestChange:
         assert said(response) == [
             ("success", f'The budget “<a href="{change(row)}">{row}</a>” was changed successfully.')
         ]
+
+    def test_people_are_named_in_what_is_said_and_logged(self, page, budget, user):
+        row = budget("user", str(user.pk), unit="credits", limit=5)
+        assert "<h2>ada: 5 credits a month</h2>" in page(f"budget/{row.pk}/change/").content.decode()
+        sent = typed(owner_type="user", owner_key=str(user.pk), unit="credits", limit="7")
+        response = page.client.post(change(row), sent, follow=True)
+        text = f'The budget “<a href="{change(row)}">ada: 7 credits a month</a>” was changed successfully.'
+        assert said(response) == [("success", text)]
+        assert LogEntry.objects.get().object_repr == "ada: 7 credits a month"
 
     def test_user_deleted_while_the_form_is_open_stays_deleted(self, page, budget, user):
         row = budget("user", str(user.pk))

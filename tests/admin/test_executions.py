@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from retinue import AUTHENTICATED, SYSTEM, DjangoAgent, DjangoDeps, RunContext
+from retinue.approvals.decisions import approve
 from retinue.executions.models import AgentExecution
 from tests.admin.conftest import log_in
 from tests.management.agents import pricer
@@ -39,7 +40,7 @@ def change(execution):
 class TestList:
     def test_shows_the_newest_first(self, page, make, user):
         when = timezone.now().replace(2026, 3, 4, 15, 6)
-        make("old", created_at=when - timedelta(hours=1), tokens_used=10)
+        make("old", created_at=when - timedelta(hours=1), tokens_used=1)
         make(
             "new",
             created_at=when,
@@ -58,10 +59,9 @@ class TestList:
                 "ada",
                 "Say <b>hello</b> to everyone who is here, and to …",
                 "03/04/2026 3:06 p.m.",
-                "12",
-                "0.00125",
+                "0.00125 12 tokens",
             ],
-            ["old", "Completed", "System", "Hello", "03/04/2026 2:06 p.m.", "10", "unknown"],
+            ["old", "Completed", "System", "Hello", "03/04/2026 2:06 p.m.", "unknown 1 token"],
         ]
 
     def test_whom_a_run_acts_for(self, page, make, user):
@@ -69,12 +69,16 @@ class TestList:
         make("deleted", principal_type="user", principal_key="17")
         assert {row[0]: row[2] for row in rows(page("agentexecution/"))} == {"guest": "Guest k1", "deleted": "User 17"}
 
+    def test_address_may_break_in_a_narrow_column(self, page, make):
+        make(principal_type="guest", principal_key="<i>@b.example")
+        assert "Guest &lt;i&gt;@<wbr>b.example</td>" in page("agentexecution/").content.decode()
+
     def test_cost_is_not_nothing_where_it_is_unknown(self, page, make):
         make("free", cost=Decimal(0), tokens_used=5)
         make("unknown", cost=None, tokens_used=5)
         make("unused", cost=None, tokens_used=0)
-        costs = {row[0]: row[6] for row in rows(page("agentexecution/"))}
-        assert costs == {"free": "0", "unknown": "unknown", "unused": "–"}
+        costs = {row[0]: row[5] for row in rows(page("agentexecution/"))}
+        assert costs == {"free": "0 5 tokens", "unknown": "unknown 5 tokens", "unused": "– 0 tokens"}
 
     @pytest.mark.parametrize("number", [1, 30])
     def test_takes_as_many_queries_for_many(self, page, make, user, django_assert_num_queries, number):
@@ -253,6 +257,11 @@ class TestDetail:
     def test_approvals_are_linked(self, page, approval):
         html = page(change(approval.execution)).content.decode()
         assert f'<a href="/admin/retinue/approval/{approval.pk}/change/">set_price</a>' in html
+
+    def test_approvals_are_shown_with_the_arguments_that_count(self, page, approval, user):
+        approve(approval, by=user, arguments={"product": "lamp", "price": "11.00"})
+        said = text(page(change(approval.execution)).content.decode())
+        assert 'set_price Approved {"product": "lamp", "price": "11.00"} changed' in said
 
     @pytest.mark.parametrize("number", [1, 20])
     def test_takes_as_many_queries_for_many(self, page, make, user, django_assert_num_queries, number):

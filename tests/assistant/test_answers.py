@@ -133,6 +133,13 @@ def test_denied_with_a_note(browser, waiting):
     )
 
 
+def test_who_decided_is_called_by_his_user_name(browser, ada, waiting, monkeypatch):
+    monkeypatch.setattr(type(ada), "__str__", lambda user: user.email)
+    browser.post("decide", waiting.pk, decision="deny", note="Too much.")
+    text = browser.get("execution_detail", waiting.execution_id).content.decode()
+    assert '<p class="rt-quiet">Denied: ada – Too much.</p>' in text
+
+
 def test_decision_is_one_of_two(browser, waiting):
     response = browser.send("decide", waiting.pk, decision="maybe")
     assert (response.status_code, response.json()["detail"]) == (400, "The decision is “approve” or “deny”.")

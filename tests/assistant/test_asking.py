@@ -1,13 +1,16 @@
 """`ask/`, and messages that are edited or answered anew."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from pydantic_ai import UsageLimits
 
-from retinue import AUTHENTICATED, DjangoAgent
+from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.approvals.models import Approval
 from retinue.assistant.views import asking
@@ -19,7 +22,7 @@ from retinue.testing import run_queued
 from retinue.types import Principal
 from retinue.workers.worker import Worker
 from tests.assistant.conftest import Browser
-from tests.scripted import call, scripted
+from tests.scripted import call, returned, scripted
 
 
 @contextmanager
@@ -281,3 +284,80 @@ def test_plain_forms_wait_for_the_new_answer(browser, talk, ada):
     assert (edited["Location"], again["Location"]) == (page(session.pk), page(session.pk))
     answers = session.executions.order_by("created_at").values_list("output_data", flat=True)
     assert [answer.strip() for answer in answers] == ["You said: One", "You said: Two", "You said: Two"]
+
+
+@dataclass(kw_only=True)
+class Branch(DjangoDeps):
+    shop: str
+
+
+@pytest.fixture
+def porter():
+    """An agent that says where it is and what it was told, with deps that cannot be made of nothing."""
+    agent = DjangoAgent(
+        "porter",
+        deps_type=Branch,
+        permission=AUTHENTICATED,
+        cache=60,
+        model=scripted(*[[call("where")], lambda messages: " ".join(returned(messages))] * 3),
+    )
+
+    @agent.tool(effects="none")
+    def where(ctx: RunContext[Branch]) -> str:
+        return f"{ctx.deps.shop} {ctx.deps.context}"
+
+    with registered(agent):
+        yield agent
+
+
+def with_all_there_is(agent, user, **options):
+    """A message, and what it was sent with."""
+    session = start_session(Principal.of(user), agent.name, context={"floor": 1})
+    return agent.enqueue(
+        "Where?",
+        session=session,
+        deps=Branch(user_id=user.pk, shop="north", context={"shelf": 7}),
+        queue="slow",
+        priority=3,
+        **options,
+    )
+
+
+OPTIONS = {
+    "timeout": 20,
+    "max_cost": Decimal("0.5"),
+    "max_credits": 30,
+    "model_settings": {"temperature": 0.5},
+    "usage_limits": UsageLimits(request_limit=5),
+}
+
+
+@pytest.mark.parametrize(("name", "fields", "cache"), [("regenerate", {}, False), ("edit", {"prompt": "And now?"}, 60)])
+def test_new_answer_is_given_what_the_first_was(browser, ada, porter, name, fields, cache):
+    first = with_all_there_is(porter, ada, **OPTIONS, cache=60)
+    run_queued()
+    response = browser.send(name, first.pk, **fields)
+    assert response.status_code == 202
+    fresh = AgentExecution.objects.get(pk=response.json()["query_id"])
+    assert fresh.input_prompt == fields.get("prompt", "Where?")
+    assert fresh.given["deps"] == first.given["deps"]
+    assert fresh.given["options"] == {**first.given["options"], "cache": cache}
+    assert (fresh.queue, fresh.priority) == ("slow", 3)
+    (ran,) = run_queued()
+    assert ran.output_data.strip() == "north {'floor': 1, 'shelf': 7}"
+
+
+def test_what_was_sent_with_a_model_of_a_programs_own_is_not_answered_anew(browser, ada, assistant):
+    session = start_session(Principal.of(ada), "assistant")
+    ran = assistant.run_sync("Hello", user=ada, session=session, model=scripted("Hi.")).execution
+    refused = browser.send("regenerate", ran.pk)
+    sentence = "A program answered this message with a model of its own: it cannot be asked again."
+    assert (refused.status_code, refused.json()) == (400, {"detail": sentence, "code": "invalid_input"})
+
+
+def test_what_was_sent_to_an_agent_that_took_something_else(browser, ada, porter, guide):
+    first = with_all_there_is(porter, ada)
+    AgentExecution.objects.filter(pk=first.pk).update(agent_name="guide")
+    refused = browser.send("regenerate", first.pk)
+    sentence = "What this message was sent with does not fit the agent any more."
+    assert (refused.status_code, refused.json()) == (400, {"detail": sentence, "code": "invalid_input"})

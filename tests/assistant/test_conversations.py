@@ -4,17 +4,22 @@ import json
 
 import pytest
 from django.urls import reverse
+from pydantic_ai.messages import ToolCallPart
 
+from retinue import AUTHENTICATED, DjangoAgent
+from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution
+from retinue.sessions.lifecycle import start_session
 from retinue.sessions.models import AISession
 from retinue.types import Principal
-from tests.assistant.conftest import JSON
+from tests.assistant.conftest import JSON, Browser
+from tests.scripted import call, scripted
 
 
 def test_created_with_a_context(browser, ada):
     response = browser.send("create_session", context={"theme": "lamps"})
     session = AISession.objects.get()
-    assert response.status_code == 201
+    assert response.status_code == 200
     assert response.json() == {"session_id": str(session.pk), "created_at": session.created_at.isoformat()}
     assert (session.context, session.agent_name, session.principal) == (
         {"theme": "lamps"},
@@ -31,7 +36,7 @@ def test_context_reaches_the_agent(browser, assistant):
 
 @pytest.mark.parametrize("context", [None, {}])
 def test_created_without_a_context(browser, context):
-    assert browser.send("create_session", context=context).status_code == 201
+    assert browser.send("create_session", context=context).status_code == 200
     assert AISession.objects.get().context == {}
 
 
@@ -58,8 +63,24 @@ def test_context_is_one_that_every_database_takes(browser, context):
 
 
 def test_nul_in_a_context_is_kept_out_of_the_database(browser):
-    assert browser.send("create_session", context={"a\0": "b\0"}).status_code == 201
+    assert browser.send("create_session", context={"a\0": "b\0"}).status_code == 200
     assert AISession.objects.get().context == {"a␀": "b␀"}
+
+
+@pytest.mark.parametrize(("body", "status"), [('{"context": {}}', 200), ('{"context": []}', 400), ("{", 400)])
+def test_who_sends_json_gets_json(browser, body, status):
+    """Also who does not say what he accepts."""
+    response = browser.client.post(reverse("ai_assistant:create_session"), body, content_type=JSON)
+    assert (response.status_code, response["Content-Type"]) == (status, JSON)
+    keys = {"session_id", "created_at"} if status == 200 else {"error", "code"}
+    assert set(response.json()) == keys
+
+
+def test_who_sends_json_without_a_token_or_a_user_gets_json(db, ada):
+    strange, forged = Browser(), Browser(ada, enforce_csrf_checks=True)
+    for client, status, code in ((strange, 401, "not_authenticated"), (forged, 403, "csrf_failed")):
+        response = client.client.post(reverse("ai_assistant:create_session"), "{}", content_type=JSON)
+        assert (response.status_code, response.json()["code"]) == (status, code)
 
 
 def test_plain_form_leads_to_the_new_session(browser):
@@ -127,3 +148,21 @@ def test_file_of_a_title_without_letters_is_named_by_its_id(browser, talk, ada):
     session = talk(ada, "灯")
     disposition = browser.get("export_session", session.pk, "json")["Content-Disposition"]
     assert disposition == f'attachment; filename="{session.pk}.json"'
+
+
+def test_arguments_with_half_a_surrogate_pair_are_shown_and_exported(browser, ada):
+    """Some models cut an emoji in two."""
+    asked = ToolCallPart("look", '{"where": "\\ud83d"}', "c1")
+    agent = DjangoAgent("seer", permission=AUTHENTICATED, model=scripted([asked], [call("look", where="up")], "Seen."))
+
+    @agent.tool_plain(retries=3)
+    def look(where: str) -> str:
+        return where
+
+    with registered(agent):
+        session = start_session(Principal.of(ada), "seer")
+        agent.run_sync("Look", user=ada, session=session)
+        assert browser.get("session_detail", session.pk).status_code == 200
+    exported = browser.get("export_session", session.pk, "json").json()
+    assert exported["turns"][0]["tool_calls"][0]["arguments"] == {"where": "\ufffd"}
+    assert '"where": "\ufffd"' in browser.get("export_session", session.pk, "markdown").content.decode()

@@ -47,7 +47,8 @@ def test_says_little_to_everyone(db, ada):
         response = browser.get("health")
         assert (response.status_code, response.json()) == (200, {"status": "healthy", "prsm_connected": None})
     refused = Browser().post("health")
-    assert (refused.status_code, refused["Allow"]) == (405, "GET, HEAD")
+    said = {"detail": "This address takes GET, HEAD.", "code": "method_not_allowed"}
+    assert (refused.status_code, refused["Allow"], refused.json()) == (405, "GET, HEAD", said)
 
 
 def test_says_more_to_holders_of_the_permission(keeper):

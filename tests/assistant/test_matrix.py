@@ -19,28 +19,25 @@ from retinue.types import Principal
 from tests.assistant.conftest import Browser
 from tests.scripted import call, scripted
 
-PEOPLE = ("anonymous", "other guest", "other user", "owner", "staff", "staff with permission", "superuser")
 PERMISSIONS = ("view_aisession", "view_agentexecution", "decide_approval", "view_worker")
+"""For each there is somebody who holds it alone."""
+PEOPLE = ("anonymous", "other guest", "other user", "owner", "staff", *PERMISSIONS, "superuser")
 
 LOG_IN = {"anonymous": (302, 401), "other guest": (302, 401)}
 """The status of a plain request and of one for JSON."""
 
 EVERYONE = dict.fromkeys(PEOPLE, (200, 200))
 PEOPLE_LOGGED_IN = {**EVERYONE, **LOG_IN}
-READ = {
-    **dict.fromkeys(PEOPLE, (404, 404)),
-    "anonymous": (302, 401),
-    "owner": (200, 200),
-    "staff with permission": (200, 200),
-    "superuser": (200, 200),
-}
-CHANGE = {**dict.fromkeys(PEOPLE, (404, 404)), "anonymous": (302, 401), "owner": (302, 200)}
+NOBODY = {**dict.fromkeys(PEOPLE, (404, 404)), "anonymous": (302, 401)}
+READ_SESSION = {**NOBODY, **dict.fromkeys(("owner", "view_aisession", "superuser"), (200, 200))}
+READ_RUN = {**READ_SESSION, "view_agentexecution": (200, 200)}
+CHANGE = {**NOBODY, "owner": (302, 200)}
 BEGIN = {**CHANGE, "owner": (302, 202)}
 SENT = {**dict.fromkeys(PEOPLE, (302, 202)), **LOG_IN}
 QUERY = {**EVERYONE, "anonymous": (401, 401), "other guest": (401, 401)}
-STREAM = {**dict.fromkeys(PEOPLE, (404, 404)), "anonymous": (401, 401)}
-STREAM |= dict.fromkeys(("owner", "staff with permission", "superuser"), (200, 200))
-DECISION = {**CHANGE, "staff with permission": (302, 200), "superuser": (302, 200)}
+STREAM = {**READ_RUN, "anonymous": (401, 401)}
+OF_ONE = (READ_SESSION, READ_RUN, CHANGE, BEGIN, STREAM)
+DECISION = {**CHANGE, "decide_approval": (302, 200), "superuser": (302, 200)}
 
 MATRIX = {
     ("GET", "dashboard"): PEOPLE_LOGGED_IN,
@@ -51,13 +48,13 @@ MATRIX = {
     ("POST", "ask"): SENT,
     ("POST", "query_async"): QUERY,
     ("POST", "query_sync"): QUERY,
-    ("POST", "create_session"): {**dict.fromkeys(PEOPLE, (302, 201)), **LOG_IN},
-    ("GET", "session_detail"): READ,
+    ("POST", "create_session"): {**dict.fromkeys(PEOPLE, (302, 200)), **LOG_IN},
+    ("GET", "session_detail"): READ_SESSION,
     ("POST", "rename_session"): CHANGE,
     ("GET", "delete_session"): {**CHANGE, "owner": (200, 200)},
     ("POST", "delete_session"): CHANGE,
-    ("GET", "export_session"): READ,
-    ("GET", "execution_detail"): READ,
+    ("GET", "export_session"): READ_SESSION,
+    ("GET", "execution_detail"): READ_RUN,
     ("GET", "execution_events"): STREAM,
     ("POST", "stop"): CHANGE,
     ("POST", "regenerate"): BEGIN,
@@ -67,11 +64,8 @@ MATRIX = {
 }
 GUEST_OWNED = {
     # What a guest has is his as a user's is his; only decisions are for users, and some pages.
-    **{place: READ for place, who in MATRIX.items() if who is READ},
-    **{place: CHANGE for place, who in MATRIX.items() if who is CHANGE},
-    **{place: BEGIN for place, who in MATRIX.items() if who is BEGIN},
+    **{place: who for place, who in MATRIX.items() if any(who is each for each in OF_ONE)},
     ("GET", "delete_session"): MATRIX["GET", "delete_session"],
-    ("GET", "execution_events"): STREAM,
     ("POST", "decide"): {**DECISION, "owner": (403, 403)},
 }
 FIELDS = {
@@ -98,14 +92,15 @@ def stage(people, grant, settings, monkeypatch):
 
     settings.RETINUE = {"ASSISTANT": "helper", "GUEST_AGENTS": ["careful"]}
     with registered(helper, careful):
-        staff = people("holder", is_staff=True)
-        grant(staff, *(f"retinue.{name}" for name in PERMISSIONS))
+        holders = {name: people(name) for name in PERMISSIONS}
+        for name, holder in holders.items():
+            grant(holder, f"retinue.{name}")
         yield {
+            **{name: partial(Browser, holder) for name, holder in holders.items()},
             "anonymous": Browser,
             "other guest": partial(Browser, guest="another"),
             "other user": partial(Browser, people("bob")),
             "staff": partial(Browser, people("clara", is_staff=True)),
-            "staff with permission": partial(Browser, staff),
             "superuser": partial(Browser, people("root", is_superuser=True)),
         }
 
@@ -185,6 +180,20 @@ def test_who_gets_what_of_a_user(stage, people, method, name):
 def test_who_gets_what_of_a_guest(stage, method, name):
     browsers = {**stage, "owner": lambda: Browser(guest="somebody")}
     assert found_by(browsers, Principal.guest("somebody"), method, name) == GUEST_OWNED[method, name]
+
+
+def test_who_sees_a_run_outside_of_sessions(stage, people):
+    """The permission to view sessions says nothing about it."""
+    run = get_agent("helper").enqueue("Hello", user=people("ada"), stream=True)
+    run.cancel()
+    for name in ("execution_detail", "execution_events"):
+        found = {who for who in stage if respond(stage[who](), "GET", name, (run.pk,), True).status_code == 200}
+        assert found == {"view_agentexecution", "superuser"}
+
+
+def test_who_sees_the_workers(stage):
+    found = {who for who in stage if "workers" in stage[who]().get("health").json()}
+    assert found == {"view_worker", "superuser"}
 
 
 @pytest.mark.parametrize("name", [name for method, name in MATRIX if method == "POST"])

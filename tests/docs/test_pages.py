@@ -100,6 +100,8 @@ def test_options_of_a_command_are_listed(name):
 
 
 def test_checks_are_listed():
-    known = re.findall(r"^retinue\.([EW]\d+)|retinue\.(W\d+)\)", checks.__doc__, re.MULTILINE)
-    listed = re.findall(r"\b([EW]\d{3})`", section(COMMANDS, "## check"))
-    assert sorted(listed) == sorted(first or second for first, second in known)
+    """In the commands' page, and where they are made."""
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    made = sorted(set(re.findall(r'"(?:retinue\.)?([EW]\d{3})"', sources)))
+    assert sorted(re.findall(r"\b([EW]\d{3})`", section(COMMANDS, "## check"))) == made
+    assert sorted(re.findall(r"\bretinue\.([EW]\d{3})\b", checks.__doc__)) == made

@@ -7,8 +7,16 @@ import pytest
 from tests.e2e.browsing import expect
 from tests.e2e.script import Call
 from tests.shop.models import Product
+from tests.waiting import until
 
 QUESTION = "Count the lamps."
+WATCH_FORM = """
+new MutationObserver(() => {
+    const isThere = Boolean(document.querySelector("[data-rt-approval] form"));
+    if (window.wasThere && !isThere) window.wasGone = true;
+    window.wasThere ||= isThere;
+}).observe(document, { childList: true, subtree: true });
+"""
 
 
 @pytest.fixture
@@ -34,6 +42,24 @@ def test_call_waits_with_its_arguments_and_runs_once_approved(ada):
     expect(ada["tool-call"]).to_have_attribute("data-outcome", "success")
     expect(ada["approval"]).to_have_count(0)
     assert Product.objects.get().stock == 7
+
+
+def test_question_of_the_page_stays_while_the_stream_tells_what_came_before(ada):
+    """It is not taken away to be fetched again: it is there although nothing can be fetched."""
+    release = ada.hold("**/*?fragment")
+    ada.context.add_init_script(WATCH_FORM)
+    ada.page.reload()
+    expect(ada["answer-text"].and_(ada.page.locator("[data-source]"))).to_have_count(0)  # the stream's, not the page's
+    expect(ada.turn()["tool-call"]["approve"]).to_be_visible()
+    expect(ada.turn()["tool-call"].get_by_text("waits for a decision", exact=True)).to_be_visible()
+    expect(ada["approval"]).to_have_count(1)
+    assert ada.page.evaluate("[window.wasThere, window.wasGone]") == [True, None]
+    ada.turn()["approve"].click()
+    until(lambda: Product.objects.get().stock == 7)
+    expect(ada["approval"]).to_have_count(0)
+    release()
+    expect(ada.turn()).to_have_attribute("data-status", "completed")
+    expect(ada["answer-text"]).to_have_text(["I set it.", "That is done."])
 
 
 def test_denied_call_does_not_run(ada):

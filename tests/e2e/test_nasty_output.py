@@ -73,20 +73,39 @@ def test_output_is_harmless_while_it_streams_when_it_is_done_and_when_it_is_read
     assert_harmless(ada)
 
 
-def test_good_links_open_without_handing_the_page_over(site, ada):
-    site.script.says("Go", "See [the lamps](https://example.com/lamps).")
-    ada.ask("Go")
-    expect(ada.turn()).to_have_attribute("data-status", "completed")
-    link = ada.page.get_by_role("link", name="the lamps")
-    expect(link).to_have_attribute("href", "https://example.com/lamps")
-    assert "noopener" in link.get_attribute("rel")
+@pytest.fixture
+def assert_twice(site, ada):
+    """Asserts something of an answer while it streams, as the script draws it, and of what the server makes of it."""
+
+    def say(text, assertion):
+        site.script.says("Go", [text, " So it is.", Gate("end"), " The end."])
+        ada.ask("Go")
+        expect(ada["answer-text"]).to_contain_text("So it is.")
+        expect(ada.turn()).to_have_attribute("data-status", "running")
+        assertion()
+        site.script.open("end")
+        expect(ada.turn()).to_have_attribute("data-status", "completed")
+        expect(ada["answer-text"]).to_contain_text("The end.")
+        assertion()
+
+    return say
 
 
-def test_override_characters_turn_nothing_around(site, ada):
-    site.script.says("Go", f"Pay {RTL}001 now")
-    ada.ask("Go")
-    expect(ada.turn()).to_have_attribute("data-status", "completed")
-    assert RTL not in ada["answer-text"].inner_text()
+def test_good_links_open_without_handing_the_page_over(ada, assert_twice):
+    def is_good():
+        link = ada.page.get_by_role("link", name="the lamps")
+        expect(link).to_have_attribute("href", "https://example.com/lamps")
+        assert "noopener" in link.get_attribute("rel")
+
+    assert_twice("See [the lamps](https://example.com/lamps).", is_good)
+
+
+def test_override_characters_turn_nothing_around(ada, assert_twice):
+    def is_as_written():
+        shown = ada["answer-text"].inner_text()
+        assert shown.startswith("Pay 001 now.")
+
+    assert_twice(f"Pay {RTL}001{LRI} now.", is_as_written)
 
 
 def test_half_a_code_fence_is_code_already_and_what_follows_it_is_not(site, ada):

@@ -19,10 +19,15 @@ def test_pages_fit_and_are_accessible(site, visit, person, size, dark):
     assert (too_wide(empty.page), faults(empty.page)) == ([], [])
 
     session = gallery.hang(site, person)
+    first, second, last = session.executions.order_by("created_at")
+    session.executions.filter(pk=second.pk).update(replaces=first)
     visitor = visit(person, size=size, dark=dark)
     for path in (
         "/ai/",
         f"/ai/session/{session.pk}/",
+        f"/ai/session/{session.pk}/?replaced",
+        f"/ai/executions/{first.pk}/",
+        f"/ai/executions/{last.pk}/",
         f"/ai/session/{session.pk}/delete/",
         "/ai/sessions/?q=lamp",
         "/ai/history/",

@@ -58,6 +58,22 @@ def test_message_of_somebody_who_was_logged_out(site, ada):
     site.forgive()
 
 
+def test_message_is_not_sent_for_somebody_else_who_has_logged_in_since(site, ada, django_user_model):
+    django_user_model.objects.create_superuser("bob", "bob@example.com", "a good password")
+    tab = ada.context.new_page()
+    tab.goto("/admin/login/?next=/ai/")
+    tab.locator("[name=username]").fill("bob")
+    tab.locator("[name=password]").fill("a good password")
+    tab.locator("[type=submit]").click()
+    expect(tab["logout"]).to_contain_text("bob")
+    ada.ask("Go")
+    expect(ada.turn()["turn-error"]).to_contain_text("You are logged out. Log in again to go on.")
+    expect(ada.turn()["log-in"]).to_be_visible()
+    assert not AgentExecution.objects.exists()
+    ada.forgive("403")
+    site.forgive()
+
+
 def test_message_to_a_conversation_that_was_deleted_begins_a_new_one(site, ada):
     ada.ask("One")
     ada.sees("completed", "You said: One")

@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404
 
 from retinue import errors
@@ -66,6 +66,9 @@ def failed(code, message="The sentence of the run."):
         (failed("", ""), 500, "failed", "The execution failed."),
         (PermissionDenied("User 7 is on the list of secret agents."), 403, "permission_denied", "You may not do this."),
         (Http404("No Product matches the given query."), 404, "not_found", "There is no such thing here."),
+        (RequestDataTooBig(), 400, "invalid_input", "The body is too large."),
+        (TooManyFieldsSent(), 400, "invalid_input", "The body is too large."),
+        (TooManyFilesSent(), 400, "invalid_input", "The body is too large."),
         (errors.ConfigurationError("OPENAI_API_KEY is missing."), 500, "configuration", WRONG),
         (errors.PriceUnknown(), 500, "price_unknown", WRONG),
         (ValueError("password=secret"), 500, "error", WRONG),

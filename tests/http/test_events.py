@@ -1,18 +1,22 @@
 """The stream of a run: who sees it, from where on, and what it is made of."""
 
+import asyncio
 import re
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import connection
 from django.test import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retinue.executions.models import AgentExecution, ExecutionEvent
+from retinue.http import events
 from retinue.http.principal import GUEST_KEY
-from retinue.http.sse import OPENING
+from retinue.http.sse import BEAT, OPENING
 from tests.http.streams import EVENTFUL, EVENTFUL_TEXT, frames, record, text
 from tests.reader import Reader
+from tests.waiting import WAIT_SECONDS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.http.urls")]
 
@@ -116,7 +120,34 @@ def test_format_that_is_none(eventful, ada, login, read):
 def test_only_get(eventful, ada, login):
     client = login(ada)
     for method in (client.post, client.head, client.delete):
-        assert async_to_sync(method)(address(eventful[0])).status_code == 405
+        response = async_to_sync(method)(address(eventful[0]))
+        assert (response.status_code, response["Allow"]) == (405, "GET")
+    assert response.json() == {"detail": "This address takes GET.", "code": "method_not_allowed"}
+
+
+def test_site_with_atomic_requests(eventful, ada, login, read, monkeypatch):
+    """Django refuses async views there that do not say that they want no transaction."""
+    execution, recorded = eventful
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    assert sent(read(login(ada), address(execution))[1]) == recorded
+
+
+def test_heartbeats_come_where_nothing_happens(ada, login, monkeypatch):
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.01)
+    execution, _ = record([], ada)
+    ExecutionEvent.objects.all().delete()
+    AgentExecution.objects.update(status="queued", completed_at=None)
+    client = login(ada)
+
+    async def beginning():
+        stream = aiter(await client.get(address(execution)))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return [await anext(stream) for _ in range(3)]
+        finally:
+            await stream.aclose()
+
+    assert async_to_sync(beginning)() == [OPENING, BEAT, BEAT]
 
 
 # A recorded stream: steps whose texts come in pieces, some of which are taken back and said anew.

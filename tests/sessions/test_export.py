@@ -2,14 +2,17 @@
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
+from django.utils import timezone
 
 from retinue import AUTHENTICATED, DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.sessions.export import to_json, to_markdown
 from retinue.sessions.lifecycle import start_session
+from retinue.sessions.models import AISession
 from retinue.sessions.ratings import rate
 from retinue.types import Principal
 from tests.scripted import call, scripted
@@ -71,13 +74,13 @@ def test_json_has_everything(session):
 
 def test_markdown_reads_as_the_conversation_stands(session):
     text = re.sub(r"## .*\d.*", "## (date)", to_markdown(session))
-    text = re.sub(r"begun on .*\.", "begun on (date).", text)
+    text = re.sub(r"Begun on .*,", "Begun on (date),", text)
     text = re.sub(r"\*[\d.]+ s · \d+ tokens · ", "*(figures) · ", text)
     assert (
         text
         == """# look at *this*
 
-With listener, begun on (date).
+Begun on (date), with listener.
 
 ## (date)
 
@@ -134,6 +137,27 @@ def test_results_cannot_break_out_of_their_block(user):
         session = start_session(Principal.of(user), "fencer")
         agent.run_sync("Go", user=user, session=session)
     assert "\n`````\n```\n# out\n````\n`````\n" in to_markdown(session)
+
+
+def test_line_about_the_session_ends_once(session):
+    AISession.objects.update(created_at=datetime(2026, 11, 21, 19, 27, tzinfo=UTC))
+    session.refresh_from_db()
+    with timezone.override("UTC"):
+        assert "\n\nBegun on Nov. 21, 2026, 7:27 p.m., with listener.\n\n" in to_markdown(session)
+
+
+def test_numbers_that_are_none_in_json(user):
+    agent = DjangoAgent("measurer", permission=AUTHENTICATED, model=scripted([call("measure")], "done"))
+
+    @agent.tool_plain(effects="none")
+    def measure() -> list[float]:
+        return [1.5, float("nan"), float("-inf")]
+
+    with registered(agent):
+        session = start_session(Principal.of(user), "measurer")
+        agent.run_sync("Go", user=user, session=session)
+    (turn,) = json.loads(to_json(session), parse_constant=pytest.fail)["turns"]
+    assert turn["tool_calls"] == [{"tool": "measure", "arguments": {}, "result": [1.5, None, None]}]
 
 
 def test_what_a_site_redacted_is_left_out(session):

@@ -68,6 +68,12 @@ def test_rename(mine):
     rename(mine, "x" * 200)
 
 
+def test_what_was_deleted_meanwhile_is_not_renamed(mine):
+    delete(AISession.objects.get())
+    with pytest.raises(UnknownSession):
+        rename(mine, "Chairs")
+
+
 def test_delete_stops_what_runs_and_keeps_the_record(listener, mine, user):
     listener.agent.run_sync("one", user=user, session=mine)
     listener.agent.enqueue("two", user=user, session=mine)

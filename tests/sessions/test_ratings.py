@@ -57,3 +57,9 @@ def test_what_has_no_answer_yet_is_not_rated(answered, user):
     answered.refresh_from_db()
     with pytest.raises(IllegalTransition):
         rate(answered, 1, by=user)
+
+
+def test_what_is_not_on_record_any_more_is_not_rated(answered, user):
+    AgentExecution.objects.all().delete()
+    with pytest.raises(IllegalTransition, match="not on record any more"):
+        rate(answered, 1, by=user)

@@ -8,7 +8,10 @@ from django.contrib.auth.models import Permission
 
 from apps.products.agents import Analysis, catalogue_helper, content_analyzer
 from apps.products.models import Product
-from retinue.errors import AgentPermissionDenied, ExecutionWaiting
+from retinue.approvals.decisions import approve
+from retinue.approvals.models import Approval
+from retinue.errors import AgentPermissionDenied, ExecutionWaiting, InvalidArguments
+from retinue.testing import run_queued
 from tests.scripted import call, returned, scripted
 from tests.store.factories import ProductFactory, ReviewFactory
 
@@ -76,16 +79,28 @@ def test_catalogue_helper_is_for_those_who_may_see_products(user):
 @pytest.mark.parametrize("query", ["heron", "Which lamps do you have?", "TALL floor"])
 def test_search_products(keeper, lamp, query):
     ProductFactory(name="Spade")
-    (found,) = ask(catalogue_helper, keeper, "search_products", query=query)
-    assert found == {
-        "id": str(lamp.pk),
-        "slug": "heron-floor-lamp",
-        "name": "Heron Floor Lamp",
-        "category": "Lamps",
-        "price": "268.00",
-        "stock": 8,
-        "status": "Published",
+    assert ask(catalogue_helper, keeper, "search_products", query=query) == {
+        "total": 1,
+        "products": [
+            {
+                "id": str(lamp.pk),
+                "slug": "heron-floor-lamp",
+                "name": "Heron Floor Lamp",
+                "category": "Lamps",
+                "price": "268.00",
+                "stock": 8,
+                "status": "Published",
+            }
+        ],
     }
+
+
+def test_first_of_many_come_with_how_many_there_are(keeper, category):
+    ProductFactory.create_batch(12, category=category, stock=1)
+    found = ask(catalogue_helper, keeper, "search_products", query="")
+    assert (found["total"], len(found["products"])) == (12, 10)
+    found = ask(catalogue_helper, keeper, "low_stock", limit=3)
+    assert (found["total"], len(found["products"])) == (12, 3)
 
 
 def test_get_product(keeper, lamp):
@@ -104,8 +119,8 @@ def test_low_stock(keeper, lamp):
     for name, stock in (("Two", 2), ("None", 0), ("Five", 5), ("Six", 6)):
         ProductFactory(name=name, stock=stock)
     ProductFactory(name="Draft", stock=0, status=Product.Status.DRAFT)
-    assert [p["name"] for p in ask(catalogue_helper, keeper, "low_stock")] == ["None", "Two", "Five"]
-    assert [p["name"] for p in ask(catalogue_helper, keeper, "low_stock", limit=1)] == ["None"]
+    found = ask(catalogue_helper, keeper, "low_stock")
+    assert [product["name"] for product in found["products"]] == ["None", "Two", "Five"]
 
 
 def test_set_stock(keeper, lamp):
@@ -119,24 +134,53 @@ def test_set_stock(keeper, lamp):
     ("arguments", "sentence"),
     [
         ({"product_id": "heron-floor-lamp", "stock": -1}, "greater than or equal to 0"),
+        ({"product_id": "heron-floor-lamp", "stock": 99999999999999999999}, "less than or equal to 2147483647"),
         ({"product_id": "the heron", "stock": 1}, "There is no product 'the heron'. Did you mean"),
     ],
 )
 def test_set_stock_that_cannot_be_changes_nothing(keeper, lamp, arguments, sentence):
-    assert sentence in ask(catalogue_helper, keeper, "set_stock", **arguments)
+    assert sentence in str(ask(catalogue_helper, keeper, "set_stock", **arguments))
     lamp.refresh_from_db()
     assert lamp.stock == 8
 
 
-def test_set_price_waits_for_a_person(keeper, lamp):
-    with (
-        catalogue_helper.override(model=scripted([call("set_price", product_id=lamp.slug, price="249.00")], "done")),
-        pytest.raises(ExecutionWaiting) as caught,
-    ):
-        catalogue_helper.run_sync("Set the price", user=keeper)
+@pytest.fixture
+def repricing(keeper, lamp):
+    """What waits for a person, after the model named a product that is not there."""
+    turns = [[call("set_price", product_id=name, price="249.00")] for name in ("the heron", lamp.slug)]
+    with catalogue_helper.override(model=scripted(*turns, "done")):
+        with pytest.raises(ExecutionWaiting) as caught:
+            catalogue_helper.run_sync("Set the price", user=keeper)
+        yield caught.value.execution.approvals.get()
+
+
+def test_set_price_waits_for_a_person(repricing, keeper, lamp):
     lamp.refresh_from_db()
     assert lamp.price == Decimal("268.00")
-    assert caught.value.execution.approvals.count() == 1
+    ProductFactory(name="the heron")  # that there is one now asks nobody anew
+    approve(repricing, by=keeper)
+    (ran,) = run_queued(catalogue_helper)
+    lamp.refresh_from_db()
+    assert (ran.status, lamp.price) == ("completed", Decimal("249.00"))
+
+
+def test_person_cannot_agree_to_a_price_that_cannot_be(repricing, keeper, lamp):
+    with pytest.raises(InvalidArguments, match="greater than or equal to 0"):
+        approve(repricing, by=keeper, arguments={"product_id": lamp.slug, "price": "-3"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"product_id": "heron-floor-lamp", "price": -3}, "greater than or equal to 0"),
+        ({"product_id": "heron-floor-lamp", "price": "2.999"}, "no more than 2 decimal places"),
+        ({"product_id": "heron-floor-lamp", "price": "123456789.00"}, "no more than 8 digits before"),
+        ({"product_id": "the heron", "price": 5}, "There is no product 'the heron'. Did you mean"),
+    ],
+)
+def test_nobody_is_asked_about_a_price_that_cannot_be(keeper, lamp, arguments, sentence):
+    assert sentence in str(ask(catalogue_helper, keeper, "set_price", **arguments))
+    assert not Approval.objects.exists()
 
 
 def test_changes_need_the_permission(staff, lamp):

@@ -29,15 +29,33 @@ def ask(tool, **arguments):
 
 @pytest.mark.parametrize("query", ["heron", "Which lamps do you have?", ""])
 def test_search_products(lamp, query):
-    assert ask("search_products", query=query) == [
-        {
-            "name": "Heron Floor Lamp",
-            "category": "Lamps",
-            "price": "268.00",
-            "availability": "In stock",
-            "page": "[See it](/products/heron-floor-lamp/)",
-        }
-    ]
+    assert ask("search_products", query=query) == {
+        "total": 1,
+        "products": [
+            {
+                "name": "Heron Floor Lamp",
+                "category": "Lamps",
+                "price": "268.00",
+                "availability": "In stock",
+                "page": "[See it](/products/heron-floor-lamp/)",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("tool", ["search_products", "find_stocked_products"])
+@pytest.mark.parametrize("query", ["spade", "Which spades do you have?", ""])
+def test_first_of_many_come_with_how_many_there_are(category, tool, query):
+    ProductFactory.create_batch(11, category=category, name="Spade")
+    found = ask(tool, query=query)
+    assert (found["total"], len(found["products"])) == (11, 8)
+
+
+def test_answer_says_how_many_there_are(category):
+    ProductFactory.create_batch(11, category=category, name="Spade")
+    answer = shop_guide.run_sync("list all products", principal=GUEST).output
+    assert answer.startswith("I found 11 products:\n")
+    assert answer.endswith("\n… and 3 more.")
 
 
 def test_get_product(lamp):
@@ -55,12 +73,16 @@ def test_stock_is_told_as_the_pages_tell_it(lamp, client, stock, told):
     assert (told in page) is (told != "In stock")
 
 
-def test_list_stocked_products(lamp):
+def test_find_stocked_products(lamp):
     for name, stock, price in (("Spade", 3, 5), ("Rake", 0, 5), ("Axe", 9, 50)):
         ProductFactory(name=name, stock=stock, price=price)
-    assert [p["name"] for p in ask("list_stocked_products")] == ["Spade", "Axe", "Heron Floor Lamp"]
-    assert [p["name"] for p in ask("list_stocked_products", query="lamp")] == ["Heron Floor Lamp"]
-    assert ask("list_stocked_products", query="rake") == []
+
+    def names(**arguments):
+        return [product["name"] for product in ask("find_stocked_products", **arguments)["products"]]
+
+    assert names() == ["Spade", "Axe", "Heron Floor Lamp"]
+    assert names(query="lamp") == ["Heron Floor Lamp"]
+    assert ask("find_stocked_products", query="rake") == {"total": 0, "products": []}
 
 
 def test_summarise_reviews(lamp):
@@ -78,8 +100,8 @@ def test_summarise_reviews(lamp):
     ("tool", "arguments"),
     [
         ("search_products", {"query": "heron"}),
-        ("list_stocked_products", {"query": "heron"}),
-        ("list_stocked_products", {}),
+        ("find_stocked_products", {"query": "heron"}),
+        ("find_stocked_products", {}),
         ("get_product", {"product": "heron-floor-lamp"}),
         ("summarise_reviews", {"product": "Heron Floor Lamp"}),
     ],

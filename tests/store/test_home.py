@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import override_settings
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.products.models import Product
@@ -31,7 +32,15 @@ def record(user=None, prompt="Look", **values):
 def test_says_that_the_model_is_offline(client):
     page = client.get("/").text
     assert "Answers come from Retinue's offline model: rules, not a language model." in page
+    assert '<code>RETINUE["MODEL"]</code> from the environment' in page
     assert "RETINUE_MODEL=openai:gpt-5-mini" in page
+
+
+def test_says_who_answers_on_the_assistants_pages(client):
+    response = client.get("/")
+    assert [card.name for card in response.context["agents"] if card.is_assistant] == ["shop_guide"]
+    assert response.text.count("It answers on the assistant’s pages.") == 1
+    assert f'href="{reverse("ai_assistant:dashboard")}">Talk to the shop guide</a>' in response.text
 
 
 @override_settings(RETINUE={"MODEL": "openai:gpt-5-mini", "EMBEDDED_WORKER": False})
@@ -59,7 +68,7 @@ def test_shows_the_agents_and_how_to_run_them(client):
         ("assistant", []),
         ("catalogue_helper", ["search_products", "get_product", "low_stock", "set_stock", "set_price"]),
         ("content_analyzer", ["get_reviews"]),
-        ("shop_guide", ["search_products", "get_product", "list_stocked_products", "summarise_reviews"]),
+        ("shop_guide", ["search_products", "get_product", "find_stocked_products", "summarise_reviews"]),
     ]
     assert "Everybody may run it." in response.text
     assert "Everybody who is logged in may run it." in response.text

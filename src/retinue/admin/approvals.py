@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from retinue.admin.formatting import NOTHING, badge, block, link, moment, shortened, who
+from retinue.admin.formatting import NOTHING, agreed, badge, beneath, block, link, moment, who
 from retinue.admin.readonly import ReadOnlyAdmin
 from retinue.approvals.models import Approval
 from retinue.conf import get_settings
@@ -70,7 +70,7 @@ def _refuse(constant: str) -> NoReturn:
 
 @admin.register(Approval)
 class ApprovalAdmin(ReadOnlyAdmin):
-    list_display = ("tool_name", "state", "short_arguments", "agent", "acts_for", "created", "expires")
+    list_display = ("tool_name", "state", "short_arguments", "run", "created", "expires")
     list_filter = ("status", "reason", "created_at")
     list_select_related = ("execution__root__user",)
     ordering = (PENDING_FIRST.asc(), "-created_at")
@@ -179,8 +179,8 @@ class ApprovalAdmin(ReadOnlyAdmin):
         return badge(approval.status, approval.get_status_display())
 
     @admin.display(description=gettext_lazy("arguments"))
-    def short_arguments(self, approval: Approval) -> str:
-        return shortened(approval.arguments, 80)
+    def short_arguments(self, approval: Approval) -> SafeString | str:
+        return agreed(approval, 80)
 
     @admin.display(description=gettext_lazy("arguments"))
     def full_arguments(self, approval: Approval) -> SafeString:
@@ -208,8 +208,12 @@ class ApprovalAdmin(ReadOnlyAdmin):
         return link(approval.execution, approval.execution.agent_name, self.admin_site.name)
 
     @admin.display(description=gettext_lazy("acts for"))
-    def acts_for(self, approval: Approval) -> str:
+    def acts_for(self, approval: Approval) -> SafeString:
         return who(approval.execution.root)
+
+    @admin.display(description=gettext_lazy("agent, acts for"))
+    def run(self, approval: Approval) -> SafeString:
+        return beneath(self.agent(approval), self.acts_for(approval))
 
 
 def _is_open(approval: Approval) -> bool:

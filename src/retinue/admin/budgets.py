@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from retinue.admin.amounts import ADJUST, GRANT
 from retinue.admin.balances import with_balances
 from retinue.admin.budget_forms import BudgetForm
-from retinue.admin.formatting import NOTHING, figure, usage_bar
+from retinue.admin.formatting import NOTHING, beneath, breakable, figure, usage_bar
 from retinue.admin.owners import owned_by
 from retinue.admin.readonly import LongTableAdmin
 from retinue.budgets.models import Budget, BudgetPeriod
@@ -80,7 +80,7 @@ class BudgetList(ChangeList):
 class BudgetAdmin(LongTableAdmin):
     form = BudgetForm
     actions = ("grant", "adjust")
-    list_display = ("owner", "span", "usage", "unit_name", "used", "held", "limit_now", "renews", "is_active")
+    list_display = ("owner", "usage", "used", "held", "limit_now", "renews", "is_active")
     list_filter = (("owner_type", OwnerTypeFilter), "unit", "period", "is_active", LastResetFilter)
     search_fields = ("owner_key",)
     search_help_text = gettext_lazy("User name, e-mail address, group, or the key of an owner.")
@@ -98,20 +98,12 @@ class BudgetAdmin(LongTableAdmin):
         return (queryset.filter(owned_by(term)) if term else queryset), False
 
     @admin.display(description=gettext_lazy("owner"))
-    def owner(self, budget: Any) -> str:
-        return str(budget.owner_name)
-
-    @admin.display(description=gettext_lazy("period"))
-    def span(self, budget: Budget) -> str:
-        return str(Span(budget.period).label)
+    def owner(self, budget: Any) -> SafeString:
+        return breakable(budget.owner_name)
 
     @admin.display(description=gettext_lazy("Usage %"))
     def usage(self, budget: Any) -> SafeString:
         return usage_bar(budget.state)
-
-    @admin.display(description=gettext_lazy("unit"))
-    def unit_name(self, budget: Any) -> str:
-        return str(budget.state.unit_name)
 
     @admin.display(description=gettext_lazy("used"))
     def used(self, budget: Any) -> str:
@@ -122,8 +114,8 @@ class BudgetAdmin(LongTableAdmin):
         return figure(budget.state.reserved)
 
     @admin.display(description=gettext_lazy("limit"))
-    def limit_now(self, budget: Any) -> str:
-        return figure(budget.state.limit)
+    def limit_now(self, budget: Any) -> SafeString:
+        return beneath(_with_unit(budget.state, budget.state.limit), Span(budget.period).label)
 
     @admin.display(description=gettext_lazy("renews"))
     def renews(self, budget: Any) -> str:

@@ -9,9 +9,24 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.db.models.functions import Left
+from django.utils.formats import localize
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from retinue.admin.formatting import NOTHING, amount, badge, block, charged, link, moment, seconds, shortened, who
+from retinue.admin.formatting import (
+    NOTHING,
+    agreed,
+    amount,
+    badge,
+    beneath,
+    block,
+    charged,
+    link,
+    moment,
+    seconds,
+    shortened,
+    who,
+)
 from retinue.admin.readonly import ReadOnlyAdmin
 from retinue.admin.timeline import timeline
 from retinue.approvals.models import Approval
@@ -96,7 +111,7 @@ class ExecutionList(ChangeList):
 
 @admin.register(AgentExecution)
 class AgentExecutionAdmin(ReadOnlyAdmin):
-    list_display = ("agent_name", "state", "acts_for", "prompt", "created", "tokens_used", "costs")
+    list_display = ("agent_name", "state", "acts_for", "prompt", "created", "costs_and_tokens")
     list_filter = ("status", AgentFilter, "created_at", "from_cache")
     list_select_related = ("user",)
     ordering = ("-created_at",)
@@ -145,7 +160,7 @@ class AgentExecutionAdmin(ReadOnlyAdmin):
         return badge(execution.status, execution.get_status_display())
 
     @admin.display(description=_("acts for"))
-    def acts_for(self, execution: AgentExecution) -> str:
+    def acts_for(self, execution: AgentExecution) -> SafeString:
         return who(execution)
 
     @admin.display(description=_("prompt"))
@@ -177,6 +192,11 @@ class AgentExecutionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("cost (USD)"))
     def costs(self, execution: AgentExecution) -> str:
         return amount(execution.cost, execution.tokens_used)
+
+    @admin.display(description=_("cost (USD)"))
+    def costs_and_tokens(self, execution: AgentExecution) -> SafeString:
+        used = ngettext("%(count)s token", "%(count)s tokens", execution.tokens_used)
+        return beneath(self.costs(execution), used % {"count": localize(execution.tokens_used)})
 
     @admin.display(description=_("charge"))
     def charges(self, execution: AgentExecution) -> str:
@@ -239,7 +259,7 @@ def _surroundings(execution: AgentExecution) -> dict[str, Any]:
             {
                 "approval": approval,
                 "state": badge(approval.status, approval.get_status_display()),
-                "arguments": shortened(approval.arguments),
+                "arguments": agreed(approval),
             }
             for approval in approvals.order_by("pk")[:RELATED]
         ],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, localize
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.utils.safestring import SafeString
 
+    from retinue.approvals.models import Approval
     from retinue.budgets.accounts import Balance
     from retinue.executions.models import AgentExecution
     from retinue.sessions.models import AISession
@@ -48,6 +50,14 @@ def shortened(value: Any, length: int = 120) -> str:
     """A value on one short line."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Truncator(" ".join(text[: length * 10].split())).chars(length)
+
+
+def agreed(approval: Approval, length: int = 120) -> SafeString | str:
+    """The arguments that a call is made with, on one short line; marked where a person changed them."""
+    changed = approval.changed_arguments
+    if changed is None:
+        return shortened(approval.arguments, length)
+    return format_html('{} <em class="retinue-note">{}</em>', shortened(changed, length), _("changed"))
 
 
 def seconds(value: float | None) -> str:
@@ -80,6 +90,11 @@ def charged(value: Decimal | None, tokens: int) -> str:
     return said if value is None else f"{said} {Unit.CREDITS.shown}"
 
 
+def beneath(first: Any, second: Any) -> SafeString:
+    """Two values in one cell, the second in small letters below the first."""
+    return format_html('{} <span class="retinue-beneath">{}</span>', first, second)
+
+
 def figure(value: Decimal) -> str:
     """An amount as it is kept, without zeros behind its last digit."""
     return f"{value.normalize():f}"
@@ -108,11 +123,16 @@ def usage_bar(state: Balance) -> SafeString:
     )
 
 
-def who(row: AgentExecution | AISession) -> str:
+def who(row: AgentExecution | AISession) -> SafeString:
     """For whom a run acts, or whose a conversation is, as people are known."""
     if row.user is not None:
-        return str(row.user.get_username())
-    return f"{row.get_principal_type_display()} {row.principal_key}".strip()
+        return breakable(row.user.get_username())
+    return breakable(f"{row.get_principal_type_display()} {row.principal_key}".strip())
+
+
+def breakable(text: Any) -> SafeString:
+    """A name, which a narrow column may break where it is an e-mail address."""
+    return mark_safe(escape(text).replace("@", "@<wbr>"))  # noqa: S308 (escaped, all but the break)
 
 
 def badge(status: str, label: str) -> SafeString:
@@ -122,5 +142,5 @@ def badge(status: str, label: str) -> SafeString:
 
 def link(row: Model, text: Any, site: str) -> SafeString:
     """A link to a row's own page in the admin site of that name."""
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-    return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=site), text)
+    view = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return format_html('<a href="{}">{}</a>', reverse(view, args=[row.pk], current_app=site), text)

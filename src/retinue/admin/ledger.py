@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from retinue.admin.formatting import NOTHING, change, figure, link, moment
+from retinue.admin.formatting import NOTHING, breakable, change, figure, link, moment
 from retinue.admin.owners import owned_by, owner_names, usernames
 from retinue.admin.readonly import ReadOnlyAdmin
 from retinue.budgets.models import LedgerEntry
@@ -86,14 +86,14 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         "number",
         "time",
         "owner",
-        "period_key",
         "kind_name",
         "changes",
+        "about",
+        "reason",
         "held",
         "used",
         "limit",
-        "about",
-        "reason",
+        "period_key",
         "maker",
     )
     list_filter = ("kind", "period__budget__unit", "created_at")
@@ -147,8 +147,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
         return moment(entry.created_at)
 
     @admin.display(description=gettext_lazy("owner"))
-    def owner(self, entry: Any) -> str:
-        return str(entry.owner_name)
+    def owner(self, entry: Any) -> SafeString:
+        return breakable(entry.owner_name)
 
     @admin.display(description=gettext_lazy("period"))
     def period_key(self, entry: LedgerEntry) -> str:

@@ -21,7 +21,7 @@ SHOWN = 100
 
 @admin.register(AISession)
 class AISessionAdmin(ReadOnlyAdmin):
-    list_display = ("session_id", "acts_for", "title", "agent_name", "created", "updated", "is_active")
+    list_display = ("session_id", "acts_for", "title", "agent_name", "updated", "is_active")
     list_filter = ("is_active", "created_at")
     list_select_related = ("user",)
     ordering = ("-updated_at",)
@@ -44,12 +44,8 @@ class AISessionAdmin(ReadOnlyAdmin):
         return ("title", f"user__{get_user_model().USERNAME_FIELD}")
 
     @admin.display(description=_("user"))
-    def acts_for(self, session: AISession) -> str:
+    def acts_for(self, session: AISession) -> SafeString:
         return who(session)
-
-    @admin.display(description=_("created"), ordering="created_at")
-    def created(self, session: AISession) -> str:
-        return moment(session.created_at)
 
     @admin.display(description=_("last message"), ordering="updated_at")
     def updated(self, session: AISession) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from retinue.agents.deps import DjangoDeps, load_deps
 from retinue.agents.policy import PUBLIC
 from retinue.agents.registry import get_agent
 from retinue.assistant.forms import AskForm
@@ -80,18 +80,37 @@ def send(principal: Principal, form: AskForm) -> AgentExecution:
 
 
 def ask_again(principal: Principal, execution: AgentExecution, prompt: str | None = None) -> AgentExecution:
-    """Have the last message of a session answered anew, or as it was edited. An answer on its way is stopped."""
+    """Have the last message of a session answered anew, or as it was edited. An answer on its way is stopped.
+
+    The new run is given what the first was: deps, options, and its place in the queue. Raises InvalidInput where that
+    cannot be.
+    """
     if execution.session is None:
         raise IllegalTransition(_("This message is in no session, where it could be answered anew."))
-    options = execution.given.get("options", {})
-    return agent_for(principal, execution.agent_name).enqueue(
-        execution.given["prompt"] if prompt is None else prompt,
+    agent, given = agent_for(principal, execution.agent_name), execution.given
+    if given.get("model_instance"):
+        raise InvalidInput(_("A program answered this message with a model of its own: it cannot be asked again."))
+    options = given.get("options", {})
+    if prompt is None:
+        options["cache"] = False  # or it might be the same answer
+    return agent.enqueue(
+        given["prompt"] if prompt is None else prompt,
         principal=principal,
         session=execution.session,
         stream=True,
         replaces=execution,
-        max_credits=Decimal(options["max_credits"]) if "max_credits" in options else None,
+        deps=_deps(agent, given["deps"]),
+        queue=execution.queue,
+        priority=execution.priority,
+        **options,
     )
+
+
+def _deps(agent: DjangoAgent[Any, Any], stored: dict[str, Any]) -> DjangoDeps:
+    try:
+        return load_deps(agent.deps_type, stored)
+    except (TypeError, ValueError) as error:  # their type has changed since
+        raise InvalidInput(_("What this message was sent with does not fit the agent any more.")) from error
 
 
 def _replaced(principal: Principal, execution_id: UUID | None) -> AgentExecution | None:

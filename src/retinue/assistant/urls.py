@@ -13,7 +13,7 @@ from django.urls import path
 from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 
-from retinue.assistant.views.base import detached
+from retinue.http.transactions import detached
 
 app_name = "ai_assistant"
 

@@ -49,6 +49,9 @@ class Budget(models.Model):
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
+    owner_name: str = ""
+    """Whom it is for, as people know them, where that was looked up."""
+
     class Meta:
         verbose_name = _("budget")
         verbose_name_plural = _("budgets")
@@ -59,7 +62,7 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        owner = f"{self.get_owner_type_display()} {self.owner_key}".strip()
+        owner = self.owner_name or f"{self.get_owner_type_display()} {self.owner_key}".strip()
         return f"{owner}: {Unit(self.unit).describe(self.limit_steps)} {Span(self.period).label}"
 
     @property

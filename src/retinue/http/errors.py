@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, JsonResponse
 from django.utils.translation import gettext as _
 
 from retinue.errors import ExecutionError, ExecutionFailed, RetinueError
 
 logger = logging.getLogger("retinue.http")
+
+TOO_LARGE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
+"""What Django says of a body beyond its limits."""
 
 STATUSES = {
     "waiting": 202,
@@ -52,6 +55,8 @@ def code_of(error: BaseException) -> str:
             return "permission_denied"
         case Http404():
             return "not_found"
+        case _ if isinstance(error, TOO_LARGE):
+            return "invalid_input"
         case _:
             return "error"
 
@@ -72,6 +77,8 @@ def sentence_of(error: BaseException) -> str:
             return _("You may not do this.")
         case Http404():
             return _("There is no such thing here.")
+        case _ if isinstance(error, TOO_LARGE):
+            return _("The body is too large.")
         case _:
             return _("Something went wrong on our side; it is in the log.")
 

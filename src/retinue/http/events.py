@@ -10,7 +10,6 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
 from retinue.conf import get_settings
 from retinue.executions.events import Event, EventId
@@ -19,8 +18,10 @@ from retinue.executions.states import EventKind
 from retinue.http import sse
 from retinue.http.access import may_view
 from retinue.http.errors import refusal
+from retinue.http.methods import takes
 from retinue.http.principal import request_principal
 from retinue.http.threads import give_back_thread
+from retinue.http.transactions import detached
 from retinue.runtime.events.watch import Beat, Stored, watch
 from retinue.runtime.loop.engine import get_engine
 
@@ -31,7 +32,8 @@ BEAT_SECONDS = 15.0
 Encode = Callable[[Event | Stored | Beat], bytes]
 
 
-@require_GET
+@detached
+@takes("GET")
 async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResponseBase:
     """The events of a run after `Last-Event-ID` (or `?after=`), and those that come, to its end.
 

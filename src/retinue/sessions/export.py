@@ -18,6 +18,7 @@ from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.executions.states import EventKind, Status, StepKind
 from retinue.executions.transcript import answer_so_far, told_by_steps
 from retinue.sessions.models import AISession
+from retinue.storable import storable
 
 FORMAT = 1
 """Of the JSON file: it grows where a reader would notice."""
@@ -35,7 +36,7 @@ def to_json(session: AISession) -> str:
         "updated_at": session.updated_at.isoformat(),
         "turns": _turns(session),
     }
-    return json.dumps(exported, ensure_ascii=False, indent=2)
+    return json.dumps(exported, ensure_ascii=False, allow_nan=False, indent=2)
 
 
 def to_markdown(session: AISession) -> str:
@@ -57,7 +58,8 @@ def _turns(session: AISession) -> list[dict[str, Any]]:
     )
     for step in recorded.order_by("pk"):
         steps[step.execution_id].append(step)
-    return [_turn(alias, execution, steps[execution.pk]) for execution in executions]
+    # Tools may give numbers that are none in JSON.
+    return [storable(_turn(alias, execution, steps[execution.pk])) for execution in executions]
 
 
 def _turn(alias: str, execution: AgentExecution, steps: list[ExecutionStep]) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def _tool_calls(steps: Iterable[ExecutionStep]) -> list[dict[str, Any]]:
 
 
 def _about(session: AISession) -> str:
-    return _("With %(agent)s, begun on %(date)s.") % {"agent": session.agent_name, "date": _date(session.created_at)}
+    return _("Begun on %(date)s, with %(agent)s.") % {"agent": session.agent_name, "date": _date(session.created_at)}
 
 
 def _date(moment: datetime | str) -> str:

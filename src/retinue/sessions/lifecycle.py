@@ -57,7 +57,7 @@ def find_session(session_id: UUID | str, principal: Principal) -> AISession:
 
 
 def rename(session: AISession, title: str) -> None:
-    """Give it another title. Raises InvalidInput where that is empty or too long."""
+    """Give it another title. Raises UnknownSession, and InvalidInput where the title is empty or too long."""
     cleaned = " ".join(title.replace("\x00", "").split())
     if not cleaned:
         raise InvalidInput(_("The title is empty."))
@@ -66,8 +66,9 @@ def rename(session: AISession, title: str) -> None:
             _("The title has %(length)s characters; at most %(most)s are allowed.")
             % {"length": len(cleaned), "most": TITLE_LENGTH}
         )
+    if not AISession.objects.using(get_settings().database).filter(pk=session.pk).update(title=cleaned):
+        raise UnknownSession  # it was deleted meanwhile
     session.title = cleaned
-    session.save(using=get_settings().database, update_fields=["title"])
 
 
 def delete(session: AISession) -> None:

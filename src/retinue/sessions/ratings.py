@@ -20,7 +20,7 @@ def rate(execution: AgentExecution, rating: int | None, note: str = "", *, by: A
     """Say whether an answer helped: 1 or -1, with a note; None takes it back.
 
     `by`: a user or a Principal: the one for whom the run acted, or a holder of `retinue.change_agentexecution`.
-    Raises AgentPermissionDenied, InvalidInput, and IllegalTransition while there is no answer yet.
+    Raises AgentPermissionDenied, InvalidInput, and IllegalTransition while there is no answer yet, or none any more.
     """
     if not may_rate(execution, by):
         raise AgentPermissionDenied(_("Only who asked may rate the answer."))
@@ -31,8 +31,10 @@ def rate(execution: AgentExecution, rating: int | None, note: str = "", *, by: A
     cleaned = note.replace("\x00", "").strip() if rating is not None else ""
     if len(cleaned) > NOTE_LENGTH:
         raise InvalidInput(_("The note is too long: at most %(most)s characters.") % {"most": NOTE_LENGTH})
+    rows = AgentExecution.objects.using(get_settings().database).filter(pk=execution.pk)
+    if not rows.update(rating=rating, rating_note=cleaned):
+        raise IllegalTransition(_("The answer is not on record any more."))
     execution.rating, execution.rating_note = rating, cleaned
-    execution.save(using=get_settings().database, update_fields=["rating", "rating_note"])
 
 
 def may_rate(execution: AgentExecution, by: Any) -> bool:

@@ -9,16 +9,18 @@ from django.utils.translation import gettext as _
 
 from retinue.agents import AUTHENTICATED, PUBLIC
 from retinue.agents.registry import all_agents
+from retinue.conf import get_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentCard:
-    """An agent in the words of a visitor."""
+    """An agent in the words of a visitor. `is_assistant`: it is the one that answers on the assistant's pages."""
 
     name: str
     purpose: str
     audience: str
     tools: list[str]
+    is_assistant: bool
 
 
 def agent_cards() -> list[AgentCard]:
@@ -29,6 +31,7 @@ def agent_cards() -> list[AgentCard]:
             purpose=agent.description or "",
             audience=_audience(agent.permission),
             tools=_tool_names(agent),
+            is_assistant=agent.name == get_settings().assistant,
         )
         for agent in all_agents().values()
     ]

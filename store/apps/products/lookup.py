@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from uuid import UUID
 
@@ -11,6 +12,14 @@ from apps.products.querysets import ProductQuerySet
 
 CANDIDATES = 200
 """How many products are compared in Python, after the database has narrowed them down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The first of the products that were looked for, and how many there are in all."""
+
+    total: int
+    first: list[Product]
 
 
 def get_product(reference: str, among: ProductQuerySet) -> Product | None:
@@ -37,10 +46,19 @@ def find_product(text: str, among: ProductQuerySet) -> Product | None:
     return None
 
 
-def search(text: str, among: ProductQuerySet) -> list[Product]:
+def search(text: str, among: ProductQuerySet, most: int) -> Found:
     """Products in which every word of the text is found, by name; or else those that the text names nearest."""
     text = text.replace("\x00", "")
-    return list(among.search(text).select_related("category").order_by("name")[:CANDIDATES]) or nearest(text, among)
+    found = first_of(among.search(text).order_by("name"), most)
+    if found.total:
+        return found
+    near = nearest(text, among)
+    return Found(total=len(near), first=near[:most])
+
+
+def first_of(products: ProductQuerySet, most: int) -> Found:
+    """As many of the products as are wanted, in their order."""
+    return Found(total=products.count(), first=list(products.select_related("category")[:most]))
 
 
 def nearest(text: str, among: ProductQuerySet) -> list[Product]:

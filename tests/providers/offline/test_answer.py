@@ -73,6 +73,51 @@ def test_long_tables_are_cut():
     assert answer.endswith("| 19 |\n\n… and 10 more.")
 
 
+FIRST = "| Name | Price |\n| --- | --- |\n| One | 10 |"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("Find lamps", f"I found 7 products for “lamp”:\n\n{FIRST}\n| Two | 99.5 |\n\n… and 5 more."),
+        (
+            "What is the cheapest lamp?",
+            "The cheapest of the first 2: One (price 10). "
+            f"I found 7 products for “lamp”:\n\n{FIRST}\n| Two | 99.5 |\n\n… and 5 more.",
+        ),
+        (
+            "Find lamps under 50 €",
+            f"I found 1 product for “lamp” with a price of at most 50 among the first 2 of 7:\n\n{FIRST}",
+        ),
+    ],
+)
+@pytest.mark.parametrize("total", ["total", "count"])
+def test_first_of_many_are_told_as_such(prompt, answer, total):
+    def search_products(query: str) -> dict[str, Any]:
+        """Search products."""
+        return {total: 7, "products": [{"name": "One", "price": 10}, {"name": "Two", "price": 99.5}]}
+
+    assert shop(search_products).run_sync(prompt).output == answer
+
+
+def test_first_of_many_texts_are_told_as_such():
+    def list_categories() -> dict[str, Any]:
+        """List categories."""
+        return {"count": 4, "next": 2, "results": ["Lighting", "Furniture"]}
+
+    answer = shop(list_categories).run_sync("List the categories").output
+    assert answer == "I found 4 categories:\n\n- Lighting\n- Furniture\n- … and 2 more"
+
+
+def test_total_of_something_else_counts_nothing():
+    def list_items() -> dict[str, Any]:
+        """List the items of the order."""
+        return {"order": "A-7", "total": 90, "items": [{"name": "Lamp"}, {"name": "Chair"}]}
+
+    answer = shop(list_items).run_sync("List the items").output
+    assert answer == "I found 2 items:\n\n| Name |\n| --- |\n| Lamp |\n| Chair |"
+
+
 @pytest.mark.parametrize(
     ("returned", "answer"),
     [

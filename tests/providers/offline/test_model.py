@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.settings import ToolOrOutput
 from pydantic_ai.tools import Tool
@@ -92,6 +92,17 @@ def test_latency_of_a_stream_is_the_same_and_spread():
     first, last = asyncio.run(watch())
     assert 0.1 <= first < last
     assert 0.19 <= last < 0.8
+
+
+def test_usage_is_known_before_the_first_word():
+    """Who stops it there is not charged for all that it might have said."""
+
+    async def look() -> int:
+        messages = [ModelRequest(parts=[UserPromptPart("Hello")])]
+        async with OfflineModel(latency=60).request_stream(messages, None, ModelRequestParameters()) as stream:
+            return stream.usage.input_tokens
+
+    assert asyncio.run(look()) > 0
 
 
 class Mood(BaseModel):

@@ -20,6 +20,13 @@ def test_pages_fit_and_are_accessible(visit, person, product_factory, size, dark
     guest["chat-toggle"].click()
     assert (too_wide(guest.page), faults(guest.page)) == ([], [])
     customer = visit(person, size=size, dark=dark)
-    for path in ("/", product.get_absolute_url(), "/accounts/password_change/", "/ai/", "/ai/history/"):
+    for path in (
+        "/",
+        product.get_absolute_url(),
+        "/accounts/password_change/",
+        "/accounts/password_change/done/",
+        "/ai/",
+        "/ai/history/",
+    ):
         page = customer.open(path)
         assert (path, too_wide(page), faults(page)) == (path, [], [])

@@ -10,8 +10,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import connections, transaction
+from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
@@ -29,12 +28,14 @@ from django.utils.translation import gettext as _
 from retinue.errors import InvalidInput, RetinueError
 from retinue.http import strict_json
 from retinue.http.csrf import check_token
-from retinue.http.errors import error_response, refusal, sentence_of, status_of
+from retinue.http.errors import TOO_LARGE, error_response, refusal, sentence_of, status_of
+from retinue.http.methods import not_allowed
 from retinue.http.principal import request_principal
+from retinue.http.transactions import detached
 from retinue.types import Principal
 
 JSON = "application/json"
-REFUSED = (RetinueError, PermissionDenied, Http404)
+REFUSED = (RetinueError, PermissionDenied, Http404, *TOO_LARGE)
 
 
 def view(
@@ -76,7 +77,7 @@ def view(
 
         def admit(request: HttpRequest) -> Principal | None:
             if request.method not in methods:
-                raise Answered(HttpResponseNotAllowed(methods))
+                raise Answered(not_allowed(methods, key) if is_json(request) else HttpResponseNotAllowed(methods))
             principal = request_principal(request)
             if principal is None and not strangers:
                 raise Answered(log_in(request, is_json(request), key))
@@ -89,13 +90,6 @@ def view(
         return detached(outer) if iscoroutinefunction(function) else outer
 
     return decorate
-
-
-def detached(outer: Callable[..., Any]) -> Callable[..., Any]:
-    """Django has no transactions around async views: it must know that this one wants none."""
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(outer)
-    return outer
 
 
 class Answered(Exception):
@@ -124,6 +118,8 @@ def refuse(request: HttpRequest, error: Exception, as_json: bool, key: str) -> H
     """Tell what cannot be done, as who asked understands it."""
     if as_json:
         return error_response(error, key)
+    if isinstance(error, TOO_LARGE):
+        raise error  # there is no form that could name a way back
     match status_of(error):
         case 403:
             raise PermissionDenied(sentence_of(error)) from error
@@ -134,8 +130,8 @@ def refuse(request: HttpRequest, error: Exception, as_json: bool, key: str) -> H
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Whether the client would rather have JSON than a page."""
-    return request.get_preferred_type(["text/html", JSON]) == JSON
+    """Whether the client talks JSON: it sends some, or would rather have that than a page."""
+    return request.content_type == JSON or request.get_preferred_type(["text/html", JSON]) == JSON
 
 
 def given(request: HttpRequest) -> Any:
@@ -144,8 +140,6 @@ def given(request: HttpRequest) -> Any:
         return request.POST
     try:
         data = strict_json.loads(request.body)
-    except RequestDataTooBig:
-        raise InvalidInput(_("The body is too large.")) from None
     except ValueError:
         raise InvalidInput(_("The body is not JSON.")) from None
     if not isinstance(data, dict):
@@ -153,10 +147,10 @@ def given(request: HttpRequest) -> Any:
     return data
 
 
-def done(request: HttpRequest, fallback: str, data: dict[str, Any], status: int = 200) -> HttpResponse:
+def done(request: HttpRequest, fallback: str, data: dict[str, Any]) -> HttpResponse:
     """What was done, as JSON; or the page again, where a form was sent."""
     if wants_json(request):
-        return JsonResponse(data, status=status)
+        return JsonResponse(data)
     return redirect(way_back(request, fallback))
 
 

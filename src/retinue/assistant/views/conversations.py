@@ -33,7 +33,7 @@ def create_session(request: HttpRequest, principal: Principal) -> HttpResponse:
     asked = checked(SessionForm(given(request)))
     session = lifecycle.start_session(principal, agent_for(principal).name, context=asked["context"])
     made = {"session_id": str(session.pk), "created_at": session.created_at.isoformat()}
-    return done(request, session_page(session), made, status=201)
+    return done(request, session_page(session), made)
 
 
 @view("POST", guests=True)

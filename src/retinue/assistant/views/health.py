@@ -5,17 +5,17 @@ from __future__ import annotations
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 
 from retinue.assistant.health import ask_prsm, look
-from retinue.assistant.views.base import detached
+from retinue.http.methods import takes
+from retinue.http.transactions import detached
 
 PERMISSION = "retinue.view_worker"
 FOR_EVERYONE = ("status", "prsm_connected")
 
 
 @detached
-@require_safe
+@takes("GET", "HEAD")
 async def health(request: HttpRequest) -> JsonResponse:
     sees_all = await sync_to_async(_sees_all)(request)
     if sees_all:

@@ -77,33 +77,36 @@ class Answer:
         return f"{did}\n\n{markdown(content)}"
 
     def _found(self, result: Result, tool: Tool | None) -> str:
-        content, noun = unwrapped(result.content)
+        content, noun, unlisted = unwrapped(result.content)
         noun = noun or (tool.noun if tool else "result")
         query = next((str(v) for k, v in result.arguments.items() if tool and k == tool.query_name and v), "")
         sought = f" for “{query}”" if query else ""
         if result.empty:
             return f"I found no {counted(2, noun)[2:]}{sought}."
         if isinstance(content, list):
-            return self._several(content, noun, sought, result)
+            return self._several(content, noun, sought, result, unlisted)
         if isinstance(content, dict):
             return self._one(result, content, noun)
         said = markdown(content)
         plain = isinstance(content, str) and len(said.split()) > 1
         return said if plain else f"{heading(tool.title if tool else noun)}: {said}."
 
-    def _several(self, content: list[Any], noun: str, sought: str, result: Result) -> str:
+    def _several(self, content: list[Any], noun: str, sought: str, result: Result, unlisted: int) -> str:
+        listed, among = len(content), f" of the first {len(content)}" if unlisted else ""
         content, within = self._within_limits(content, result)
         sought += within
+        if within and unlisted:  # how many of the others are within the limits is not known
+            sought, unlisted = f"{sought} among the first {listed} of {listed + unlisted}", 0
         if not content:
             return f"I found no {counted(2, noun)[2:]}{sought}."
         found = records([replace(result, content=content)], self.tools)
-        lead = [f"I found {counted(len(content), noun)}{sought}:"]
+        lead = [f"I found {counted(len(content) + unlisted, noun)}{sought}:"]
         for clause in self._clauses():
-            if pick := self._pick(clause, found):
+            if pick := self._pick(clause, found, among):
                 lead.insert(0, pick)
-        if len(content) == 1 and len(found) == 1 and (said := self._attribute(found[0])):
+        if len(content) + unlisted == 1 and len(found) == 1 and (said := self._attribute(found[0])):
             lead = [said]
-        return f"{' '.join(lead)}\n\n{markdown(content)}"
+        return f"{' '.join(lead)}\n\n{markdown(content, unlisted)}"
 
     def _within_limits(self, content: list[Any], result: Result) -> tuple[list[Any], str]:
         """The rows within the bounds that were asked for, where the tool could not be told of them."""
@@ -123,8 +126,8 @@ class Answer:
     def _clauses(self) -> list[Clause]:
         return clauses(self.conversation.prompt, self.conversation.at)
 
-    def _pick(self, clause: Clause, found: Sequence[Record]) -> str:
-        """The one that "the cheapest" and the like mean."""
+    def _pick(self, clause: Clause, found: Sequence[Record], among: str) -> str:
+        """The one that "the cheapest" and the like mean, among those that are known."""
         if clause.superlative is None or len(found) < 2:
             return ""
         field, greatest = clause.superlative
@@ -132,7 +135,7 @@ class Answer:
         word = next(t.text for t in clause.tokens if t.word in SUPERLATIVES)
         key = best[0].key(field)
         figure = f" ({heading(key).lower()} {cell(best[0].values[key])})" if key else ""
-        return f"The {_most(word, clause)}: {best[0].name}{figure}." if len(best) == 1 else ""
+        return f"The {_most(word, clause)}{among}: {best[0].name}{figure}." if len(best) == 1 else ""
 
     def _attribute(self, record: Record) -> str:
         """The one field of a thing that was asked for, in a sentence."""

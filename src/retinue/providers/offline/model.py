@@ -68,11 +68,10 @@ class OfflineModel(Model[None]):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """See request()."""
-        if self.latency > 0:
-            await asyncio.sleep(self.latency / 2)
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         response = self._respond(messages, settings, parameters)
-        yield OfflineStreamedResponse(parameters, response, self.latency / 2)
+        # Who leaves before the first word is told what that cost, too.
+        yield OfflineStreamedResponse(parameters, response, self.latency)
 
     def _respond(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters

@@ -18,7 +18,7 @@ _MOST_PAUSES = 40
 
 @dataclass
 class OfflineStreamedResponse(StreamedResponse):
-    """Streams a response that is complete already; `seconds` is how long that is to take."""
+    """Streams a response that is complete already, within `seconds`; the first word comes after half of them."""
 
     response: ModelResponse
     seconds: float = 0.0
@@ -30,7 +30,9 @@ class OfflineStreamedResponse(StreamedResponse):
     async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
         pieces = [(place, piece) for place, part in enumerate(self.response.parts) for piece in _pieces(part)]
         every = max(1, len(pieces) // _MOST_PAUSES)
-        pause = self.seconds * every / max(len(pieces), 1)
+        pause = self.seconds / 2 * every / max(len(pieces), 1)
+        if pause:
+            await asyncio.sleep(self.seconds / 2)
         begun: set[int] = set()
         for number, (place, piece) in enumerate(pieces):
             if self.cancelled:

@@ -15,23 +15,30 @@ _MOST_COLUMNS = 8
 _CELL = 80
 
 
-def markdown(content: Any) -> str:
-    """A value as text: lists of things as a table, a thing as a list of its fields."""
+def markdown(content: Any, unlisted: int = 0) -> str:
+    """A value as text: lists of things as a table, a thing as a list of its fields.
+
+    `unlisted` is how many there are besides those in a list.
+    """
     if isinstance(content, dict):
         return _fields(content)
     if isinstance(content, list):
-        return _rows(content) if content and all(isinstance(item, dict) for item in content) else _list(content)
+        tabular = bool(content) and all(isinstance(item, dict) for item in content)
+        return _rows(content, unlisted) if tabular else _list(content, unlisted)
     return "" if content is None else str(content).strip()
 
 
-def unwrapped(content: Any) -> tuple[Any, str]:
-    """The list in an envelope like `{"count": 2, "results": […]}` and what it is called; else the content."""
+def unwrapped(content: Any) -> tuple[Any, str, int]:
+    """The list in an envelope like `{"count": 2, "results": […]}`, what it is called and how many it leaves out.
+
+    What is no envelope is given as it is.
+    """
     if isinstance(content, dict):
         lists = [key for key, value in content.items() if isinstance(value, list)]
         others = [value for value in content.values() if isinstance(value, list | dict)]
         if len(lists) == 1 and len(others) == 1 and _is_envelope(content, lists[0]):
-            return content[lists[0]], "" if lists[0] in _PLAIN else lists[0]
-    return content, ""
+            return content[lists[0]], "" if lists[0] in _PLAIN else lists[0], _unlisted(content, lists[0])
+    return content, "", 0
 
 
 _PLAIN = word_set("results items data rows objects matches records hits entries")
@@ -42,12 +49,20 @@ def _is_envelope(content: dict[str, Any], key: str) -> bool:
     return key in _PLAIN or set(content) - {key} <= _AROUND
 
 
-def _rows(rows: Sequence[dict[str, Any]]) -> str:
+def _unlisted(content: dict[str, Any], key: str) -> int:
+    """How many there are besides those in the list, where that is all that the envelope is about."""
+    total = content.get("total", content.get("count"))
+    if isinstance(total, int) and set(content) - {key} <= _AROUND:
+        return max(0, total - len(content[key]))
+    return 0
+
+
+def _rows(rows: Sequence[dict[str, Any]], unlisted: int = 0) -> str:
     columns = _columns(rows)
     lines = [_row([heading(column) for column in columns]), _row(["---"] * len(columns))]
     lines += [_row([cell(row.get(column)) for column in columns]) for row in rows[:MOST_ROWS]]
-    if len(rows) > MOST_ROWS:
-        lines += ["", f"… and {len(rows) - MOST_ROWS} more."]
+    if more := unlisted + max(0, len(rows) - MOST_ROWS):
+        lines += ["", f"… and {more} more."]
     return "\n".join(lines)
 
 
@@ -63,9 +78,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _list(items: Sequence[Any]) -> str:
+def _list(items: Sequence[Any], unlisted: int) -> str:
     lines = [f"- {_inline(item)}" for item in items[:MOST_ROWS]]
-    return "\n".join(lines + ([f"- … and {len(items) - MOST_ROWS} more"] if len(items) > MOST_ROWS else []))
+    more = unlisted + max(0, len(items) - MOST_ROWS)
+    return "\n".join(lines + ([f"- … and {more} more"] if more else []))
 
 
 def _fields(content: dict[str, Any]) -> str:

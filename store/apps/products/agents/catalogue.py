@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from django.core.exceptions import ValidationError
-from pydantic_ai import ModelRetry
+from pydantic import Field
+from pydantic_ai import ApprovalRequired
 
 from apps.products import lookup
-from apps.products.agents.facts import found_product, in_full, unknown
+from apps.products.agents.facts import found_product, in_full, listed, unknown
 from apps.products.models import Product
 from retinue import DjangoAgent, DjangoDeps, RunContext
 
 FOUND = 10
+
+_price = Product._meta.get_field("price")
+# What a call may say is what the columns take, so that nobody is asked to approve what could not be stored.
+Price = Annotated[Decimal, Field(ge=0, max_digits=_price.max_digits, decimal_places=_price.decimal_places)]
+Stock = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 catalogue_helper = DjangoAgent[DjangoDeps, str](
     "catalogue_helper",
@@ -28,13 +33,13 @@ catalogue_helper = DjangoAgent[DjangoDeps, str](
 
 
 @catalogue_helper.tool(effects="none")
-def search_products(ctx: RunContext[DjangoDeps], query: str) -> list[dict[str, Any]]:
-    """Search the catalogue for products by name, description or category. At most ten.
+def search_products(ctx: RunContext[DjangoDeps], query: str) -> dict[str, Any]:
+    """Search the catalogue for products by name, description or category. The total, and the first ten.
 
     Args:
         query: Words to look for, such as "walnut table".
     """
-    return [_summary(product) for product in lookup.search(query, Product.objects.all())[:FOUND]]
+    return listed(lookup.search(query, Product.objects.all(), FOUND), _summary)
 
 
 @catalogue_helper.tool(effects="none")
@@ -49,18 +54,18 @@ def get_product(ctx: RunContext[DjangoDeps], product_id: str) -> dict[str, Any]:
 
 
 @catalogue_helper.tool(effects="none")
-def low_stock(ctx: RunContext[DjangoDeps], limit: int = 10) -> list[dict[str, Any]]:
-    """List the published products that are sold out or running low in stock, the lowest first.
+def low_stock(ctx: RunContext[DjangoDeps], limit: int = 10) -> dict[str, Any]:
+    """List the published products that are sold out or running low in stock, the lowest first, and their total.
 
     Args:
         limit: How many products to list, 50 at most.
     """
-    products = Product.objects.published().low_in_stock().select_related("category")
-    return [_summary(product) for product in products.order_by("stock", "name")[: max(1, min(limit, 50))]]
+    products = Product.objects.published().low_in_stock().order_by("stock", "name")
+    return listed(lookup.first_of(products, max(1, min(limit, 50))), _summary)
 
 
 @catalogue_helper.tool(permission="products.change_product")
-def set_stock(ctx: RunContext[DjangoDeps], product_id: str, stock: int) -> str:
+def set_stock(ctx: RunContext[DjangoDeps], product_id: str, stock: Stock) -> str:
     """Set how many pieces of a product are in stock.
 
     Args:
@@ -68,13 +73,13 @@ def set_stock(ctx: RunContext[DjangoDeps], product_id: str, stock: int) -> str:
         stock: The new number of pieces, 0 or more.
     """
     product = _product_to_change(product_id)
-    before = product.stock
-    _set(product, "stock", stock)
+    before, product.stock = product.stock, stock
+    product.save(update_fields=["stock"])
     return f"The stock of {product.name} is now {product.stock} (it was {before})."
 
 
-@catalogue_helper.tool(permission="products.change_product", approval=True)
-def set_price(ctx: RunContext[DjangoDeps], product_id: str, price: Decimal) -> str:
+@catalogue_helper.tool(permission="products.change_product")
+def set_price(ctx: RunContext[DjangoDeps], product_id: str, price: Price) -> str:
     """Set or change the price of a product. A person has to approve it.
 
     Args:
@@ -82,8 +87,10 @@ def set_price(ctx: RunContext[DjangoDeps], product_id: str, price: Decimal) -> s
         price: The new price, with at most two decimal places.
     """
     product = _product_to_change(product_id)
-    before = product.price
-    _set(product, "price", price)
+    if not ctx.tool_call_approved:  # not `approval=True`: nobody is asked about a product that is not there
+        raise ApprovalRequired
+    before, product.price = product.price, price
+    product.save(update_fields=["price"])
     return f"The price of {product.name} is now {product.price} (it was {before})."
 
 
@@ -105,12 +112,3 @@ def _product_to_change(reference: str) -> Product:
     if found is None:
         raise unknown(reference, Product.objects.all())
     return found
-
-
-def _set(product: Product, name: str, value: object) -> None:
-    """Change one field, by the rules of that field."""
-    try:
-        setattr(product, name, product._meta.get_field(name).clean(value, product))
-    except ValidationError as error:
-        raise ModelRetry(" ".join(error.messages)) from error
-    product.save(update_fields=[name])

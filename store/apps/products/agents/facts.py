@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai import ModelRetry
 
 from apps.products import lookup
+from apps.products.lookup import Found
 from apps.products.models import Product
 from apps.products.querysets import ProductQuerySet
 
@@ -24,6 +26,11 @@ def unknown(reference: str, among: ProductQuerySet) -> ModelRetry:
     near = lookup.near_names(reference, among)
     hint = f"Did you mean {' or '.join(near)}?" if near else "Search the catalogue for it."
     return ModelRetry(f"There is no product {reference!r}. {hint}")
+
+
+def listed(found: Found, summary: Callable[[Product], dict[str, Any]]) -> dict[str, Any]:
+    """Products in brief, with how many there are in all: a model is never left to take the first for all."""
+    return {"total": found.total, "products": [summary(product) for product in found.first]}
 
 
 def in_full(product: Product) -> dict[str, Any]:

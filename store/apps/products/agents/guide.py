@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from apps.products import lookup
-from apps.products.agents.facts import found_product, in_full, quoted
+from apps.products.agents.facts import found_product, in_full, listed, quoted
 from apps.products.models import Product
 from apps.products.querysets import ProductQuerySet
 from retinue import DjangoAgent, DjangoDeps, RunContext
@@ -22,6 +22,7 @@ shop_guide = DjangoAgent[DjangoDeps, str](
     instructions=(
         "You help visitors of Larkfield, a shop for house and garden, to find what suits them. "
         "Say only what your tools tell you about products, prices and stock; where they tell nothing, say so. "
+        "Where they list only the first of many, say how many there are. "
         "Name products with their price, and give the link to their page. "
         "You cannot order, change or promise anything."
     ),
@@ -31,13 +32,13 @@ shop_guide = DjangoAgent[DjangoDeps, str](
 
 
 @shop_guide.tool(effects="none")
-def search_products(ctx: RunContext[DjangoDeps], query: str) -> list[dict[str, Any]]:
-    """Search the shop for products by name, description or category. At most eight.
+def search_products(ctx: RunContext[DjangoDeps], query: str) -> dict[str, Any]:
+    """Search the shop for products by name, description or category. The total, and the first eight.
 
     Args:
         query: Words to look for, such as "walnut table".
     """
-    return [_summary(product) for product in lookup.search(query, _shown())[:FOUND]]
+    return listed(lookup.search(query, _shown(), FOUND), _summary)
 
 
 @shop_guide.tool(effects="none")
@@ -52,15 +53,16 @@ def get_product(ctx: RunContext[DjangoDeps], product: str) -> dict[str, Any]:
 
 
 @shop_guide.tool(effects="none")
-def list_stocked_products(ctx: RunContext[DjangoDeps], query: str = "") -> list[dict[str, Any]]:
-    """List products that are available in stock now. At most eight.
+def find_stocked_products(ctx: RunContext[DjangoDeps], query: str = "") -> dict[str, Any]:
+    """Find products that are available in stock now. The total, and the first eight.
 
     Args:
         query: Words to look for, such as "chairs"; left empty, the cheapest of all.
     """
     products = _shown().in_stock()
-    found = lookup.search(query, products) if query.strip() else products.order_by("price", "name")
-    return [_summary(product) for product in found[:FOUND]]
+    if query.strip():
+        return listed(lookup.search(query, products, FOUND), _summary)
+    return listed(lookup.first_of(products.order_by("price", "name"), FOUND), _summary)
 
 
 @shop_guide.tool(effects="none")

@@ -21,15 +21,23 @@
       // has the texts as they were written. What the page shows is replaced once the stream has come as far.
       this.shown = turn.dataset.after || "";
       this.fresh = document.createElement("div");
+      this.status = "";
+    }
+
+    /* Whether the stream has yet to tell what the page shows already: its questions are newer than what is told. */
+    get isBehind() {
+      return this.shown !== "";
     }
 
     apply(kind, data, id) {
+      if (id && this.isBehind && !isBefore(id, this.shown)) this.shown = "";
       this[kind]?.(data);
-      if (this.fresh && (!this.shown || (id && !isBefore(id, this.shown)))) this.catchUp(kind);
+      if (this.isBehind) return;
+      if (this.status) this.turn.dataset.status = this.status;
+      if (this.fresh) this.catchUp(kind);
     }
 
     catchUp(kind) {
-      this.shown = "";
       // A run that is not streamed has no parts to offer: the page's own stay.
       if (!this.parts.length && kind !== "reset") return;
       const theirs = document.createElement("div");
@@ -47,7 +55,7 @@
     }
 
     state({ status, resumed }) {
-      this.turn.dataset.status = status;
+      this.status = status;
       if (resumed) this.turn.querySelector("[data-rt-resumed]").hidden = false;
     }
 

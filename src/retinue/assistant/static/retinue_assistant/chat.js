@@ -162,8 +162,9 @@
     }
 
     async after_decide(turn) {
-      if (this.transcript.turn === turn) {
-        await this.transcript.fetchQuestions(turn, this.transcript.answer);
+      const { answer } = this.transcript;
+      if (this.transcript.turn === turn && !answer.isBehind) {
+        await this.transcript.fetchQuestions(turn, answer);
         turn.focus({ preventScroll: true });
       } else {
         await this.transcript.refresh(turn);

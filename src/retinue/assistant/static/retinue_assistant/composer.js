@@ -19,9 +19,19 @@
         event.preventDefault();
         form.requestSubmit();
       });
+      // What is wrong in a closed box cannot be seen, nor said by the browser.
+      form.addEventListener("invalid", (event) => {
+        const box = event.target.closest("details:not([open])");
+        if (box) {
+          box.open = true;
+          event.target.focus();
+        }
+      }, true);
       form.addEventListener("submit", (event) => {
         event.preventDefault();
-        if (this.isSendable) send(this.input.value.trim());
+        if (!this.isSendable) return;
+        send(this.input.value.trim());
+        this.focus();
       });
       this.changed();
     }

@@ -37,10 +37,17 @@
   /* Whether the form's token does not fit the cookie. */
   const isForgery = async (response) => isJson(response) && (await response.clone().json()).code === "csrf_failed";
 
+  /* Whom a page is for: nobody, where it shows no chat, and an empty text, where it is for a guest. */
+  const userOf = (page) => page.querySelector("[data-rt-chat]")?.dataset.user;
+
   /* Somebody has logged in again in another tab, or the cookie is gone: the page, loaded anew, has what fits. */
   async function renewTokens(body) {
     const name = "csrfmiddlewaretoken";
-    const fresh = (await fetchPage(window.location.href)).querySelector(`[name="${name}"]`);
+    const page = await fetchPage(window.location.href);
+    const [user, successor] = [document, page].map(userOf);
+    // Nothing is sent in the name of somebody who has not written it.
+    if (user !== successor) throw user ? new Refusal(retinue.texts.loggedOut, 401) : new Refusal(retinue.texts.reload, 409);
+    const fresh = page.querySelector(`[name="${name}"]`);
     if (!fresh) return false;
     for (const field of document.querySelectorAll(`[name="${name}"]`)) field.value = fresh.value;
     body.set(name, fresh.value);

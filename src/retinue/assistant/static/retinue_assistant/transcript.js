@@ -3,6 +3,7 @@
   "use strict";
   const retinue = window.retinue;
   const NEAR = 60; // pixels from the bottom within which a reader wants to see what comes
+  const COASTS = 1000; // milliseconds for which a list may roll on after the reader has let it go
   const TRIES = 6;
 
   /* Whether two views of one turn differ in what can be done with it. */
@@ -38,9 +39,17 @@
     /* Scrolling */
 
     watchScroll() {
+      // Only the reader ends the following: the list moves by itself, too, when a turn is put in another's place.
+      let [acted, holds] = [-Infinity, false];
+      const act = () => { acted = performance.now(); };
+      const hold = (isDown) => { act(); holds = isDown; };
+      for (const kind of ["wheel", "touchmove", "keydown"]) this.scroller.addEventListener(kind, act, { passive: true });
+      this.scroller.addEventListener("pointerdown", () => hold(true));
+      for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, () => holds && hold(false));
       this.scroller.addEventListener("scroll", () => {
         const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-        this.follows = scrollHeight - scrollTop - clientHeight < NEAR;
+        const isNear = scrollHeight - scrollTop - clientHeight < NEAR;
+        if (isNear || holds || performance.now() - acted < COASTS) this.follows = isNear;
         this.jump.hidden = this.follows || !this.list.childElementCount;
       }, { passive: true });
       // Who opens something wants to see it, not what comes below.
@@ -230,7 +239,7 @@
 
     take(turn, kind, data, id) {
       this.answer.apply(kind, data, id);
-      if (kind === "state") {
+      if (kind === "state" && !this.answer.isBehind) {
         if (data.status !== "waiting") this.answer.withdraw();
         else if (!this.answer.asks(data.approvals || [])) this.fetchQuestions(turn, this.answer);
         this.changed();

@@ -3,7 +3,6 @@
   "use strict";
   const retinue = window.retinue;
   const NEAR = 60; // pixels from the bottom within which a reader wants to see what comes
-  const COASTS = 1000; // milliseconds for which a list may roll on after the reader has let it go
   const TRIES = 6;
 
   /* Whether two views of one turn differ in what can be done with it. */
@@ -39,17 +38,12 @@
     /* Scrolling */
 
     watchScroll() {
-      // Only the reader ends the following: the list moves by itself, too, when a turn is put in another's place.
-      let [acted, holds] = [-Infinity, false];
-      const act = () => { acted = performance.now(); };
-      const hold = (isDown) => { act(); holds = isDown; };
-      for (const kind of ["wheel", "touchmove", "keydown"]) this.scroller.addEventListener(kind, act, { passive: true });
-      this.scroller.addEventListener("pointerdown", () => hold(true));
-      for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, () => holds && hold(false));
+      let height = 0;
       this.scroller.addEventListener("scroll", () => {
         const { scrollTop, scrollHeight, clientHeight } = this.scroller;
         const isNear = scrollHeight - scrollTop - clientHeight < NEAR;
-        if (isNear || holds || performance.now() - acted < COASTS) this.follows = isNear;
+        // Only the reader ends the following: the list moves by itself, too, when a turn is put in another's place.
+        if (isNear || scrollHeight === height) this.follows = isNear;
         this.jump.hidden = this.follows || !this.list.childElementCount;
       }, { passive: true });
       // Who opens something wants to see it, not what comes below.
@@ -60,7 +54,10 @@
         this.toBottom();
         this.chat.querySelector("[data-rt-input]")?.focus({ preventScroll: true });
       });
-      const grown = new ResizeObserver(() => this.follows && this.toBottom());
+      const grown = new ResizeObserver(() => {
+        height = this.scroller.scrollHeight;
+        if (this.follows) this.toBottom();
+      });
       grown.observe(this.list);
       grown.observe(this.scroller);
     }

@@ -124,12 +124,16 @@ def test_assets_hold_the_words_of_the_scripts():
         ("{{ text|visible }}", "ab"),
         ("{{ text|exposed }}", "a\\u202eb"),
         ("{{ amount|amount }}", "1.5"),
+        ("{{ little|amount }} {{ little|left }}", "0.007 0.0069"),
         ("{% longest_prompt %}", "2000"),
     ],
 )
 def test_filters(source, result):
     template = Template(LOAD + source)
-    assert template.render(Context({"text": "a\u202eb", "amount": Decimal("1.50000")})) == result
+    assert (
+        template.render(Context({"text": "a\u202eb", "amount": Decimal("1.50000"), "little": Decimal("0.006996")}))
+        == result
+    )
 
 
 def test_icon_says_nothing_to_a_screen_reader():

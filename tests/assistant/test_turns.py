@@ -108,6 +108,26 @@ def test_failed_run_keeps_what_it_had_said(asked):
         assert "secret" not in turn.error_message
 
 
+def test_call_that_a_run_did_not_finish(asked, ada):
+    """Nothing more comes: it does not stand there as if it went on."""
+
+    class Wrong(Exception):
+        pass
+
+    agent = shop([call("look", "a", name="lamp"), call("break_it", "b")], "done")
+
+    @agent.tool_plain(effects="none")
+    def break_it() -> str:
+        raise Wrong
+
+    for stream in (True, False):
+        turn = asked(agent, stream)
+        assert turn.execution.status == "failed"
+        assert [part.outcome for part in turn.parts if part.kind == "tool_call" and part.name == "break_it"] == [
+            "unfinished"
+        ]
+
+
 def test_waiting_call_shows_its_question(asked, ada, people):
     turn = asked(shop([TextPart("I buy it."), call("buy", "b", name="lamp")], "done"), True)
     text, question = turn.parts

@@ -95,6 +95,11 @@ class Parts:
         """Calls that nothing came of."""
         self.list = [part for part in self.list if not isinstance(part, ToolCall) or part.outcome]
 
+    def close(self) -> None:
+        """Nothing more comes: what is open stays unfinished."""
+        for call in self.calls():
+            call.outcome = call.outcome or "unfinished"
+
     def answer(self, text: str) -> None:
         """What the last request said, as it is kept with the execution."""
         step = max((part.step for part in self.list), default=0)

@@ -247,6 +247,8 @@ class _Content:
                 parts.forget_unanswered()  # a structured output comes as a call of no tool
             parts.answer(_written(row.output_data))
         parts.ask(self._approvals[row.pk], user)
+        if row.is_final and row.status != Status.COMPLETED:
+            parts.close()
         return parts
 
     def last_event_id(self, row: AgentExecution) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -143,7 +144,12 @@ def _fenced(value: Any) -> list[str]:
 def _facts(turn: dict[str, Any]) -> str:
     facts = [_("%(seconds).1f s") % turn, _("%(tokens)s tokens") % turn]
     if turn["charge"] is not None:
-        facts.append(f"{turn['charge']} {get_settings().credits_name}")
+        facts.append(f"{_plain(turn['charge'])} {get_settings().credits_name}")
     if turn["cost"] is not None:
-        facts.append(f"{turn['cost']} USD")
+        facts.append(f"{_plain(turn['cost'])} USD")
     return " · ".join(facts)
+
+
+def _plain(amount: str) -> str:
+    """Without the zeros that say nothing."""
+    return f"{Decimal(amount).normalize():f}"

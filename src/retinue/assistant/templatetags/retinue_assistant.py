@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -108,6 +108,12 @@ def exposed(text: str) -> str:
 @register.filter
 def amount(value: Decimal) -> str:
     """An amount of money or credits as people read it."""
+    return shown(value, ROUND_HALF_UP)
+
+
+@register.filter
+def left(value: Decimal) -> str:
+    """What is left of an amount: never more than there is."""
     return shown(value)
 
 

@@ -1,6 +1,7 @@
 """What a run may spend, what it has spent, and that nothing stays held whatever way it ends."""
 
 import asyncio
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,6 +30,7 @@ from retinue.testing import run_queued
 from retinue.types import Principal
 from retinue.workers.sweep import fail_hopeless
 from retinue.workers.worker import Worker
+from tests import death
 from tests.budgets.ledger import budget, check_settled, entries, settled_steps, spent
 from tests.death import died, resumed
 from tests.priced import CREDITS, PRICES, TOKENS, USD, priced
@@ -250,6 +252,35 @@ def boss(child):
         return (await child.run("Look")).output
 
     return agent
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_nothing_stays_held_whichever_write_is_under_way_when_runs_are_handed_back(user, number):
+    all_units(user)
+    agent, engine, numbers, stopping = shopper(TOOL, AGAIN, "done"), get_engine(), itertools.count(1), []
+
+    async def turn():
+        await asyncio.sleep(0)
+
+    def hand_back(point):
+        if point != points.BEFORE_JOURNAL_COMMIT or next(numbers) != number:
+            return
+        stopping.append(threading.Thread(target=engine.drain, args=(0,)))
+        stopping[0].start()
+        until(lambda: all(run.cut for run in engine.leased()))
+        engine.submit(turn).result()  # the runs are told, and this write is not committed yet
+
+    with registered(agent), death.at(hand_back):
+        agent.enqueue("Go", user=user)
+        worker = Worker(concurrency=1)
+        worker.start()
+        try:
+            until(lambda: the_run().status == "completed")
+        finally:
+            worker.stop()
+    for thread in stopping:
+        thread.join()
+    check_settled()
 
 
 WAYS = [

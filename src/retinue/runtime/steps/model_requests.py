@@ -163,7 +163,12 @@ class JournaledModel(WrapperModel):
         step = WriteStep(run=frame.run, row=row, accounting=accounting)
         frame.run.grants_fresh = False
         if goes_on:
-            await self._post(step)
+            try:
+                await self._post(step)
+            except BaseException:
+                # It may be written yet, and what it leaves held then is in nobody's purse.
+                frame.run.purse.is_certain = False
+                raise
             kept(frame.run, accounting)
         else:
             # Nothing follows, most likely, but the run's end: it takes the step along in its own transaction.

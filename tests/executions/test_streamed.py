@@ -49,6 +49,14 @@ def test_first_words_that_were_not_stored_are_taken_back(execution):
     assert told == [("1-1", "state"), ("2-1", "reset"), ("2-2", "final")]
 
 
+def test_what_a_site_redacted_beyond_reading_keeps_nobody_from_ending_it(execution):
+    record(execution, (1, 1, *text(0, 0, "a")), (1, 2, *text(0, 1, "b")))
+    execution.events.filter(seq=2).update(data=b"[redacted]")
+    close_stream("default", execution.pk)
+    told = [event.kind for event in read_events("default", execution.pk)][2:]
+    assert told == ["thinking", "text", "reset", "final"]
+
+
 @pytest.mark.parametrize("status", ["waiting", "queued"])
 def test_run_that_no_process_had_is_closed_with_its_end(execution, status):
     record(execution, (1, 1, *text(0, 0, "a")), (1, 2, "state", {"status": status, **REST}))

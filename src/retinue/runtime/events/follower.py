@@ -125,7 +125,7 @@ class Follower:
             return await self._engine.bridge.call(fn, self._engine.alias, *args)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Streams could not be read (%s); trying again.", type(error).__name__)
-        except Exception:
+        except Exception:  # whatever one of them holds: all others are followed by this very task
             logger.exception("Streams could not be read; trying again.")
         await asyncio.sleep(1.0)
         return None

@@ -1,5 +1,7 @@
 """What a message of a session is answered with: what was said before, as much as there is room for."""
 
+from time import sleep
+
 import pytest
 from django.utils import timezone
 from pydantic import BaseModel
@@ -20,6 +22,7 @@ from retinue.agents.registry import registered
 from retinue.approvals.models import Approval
 from retinue.errors import ExecutionFailed
 from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
+from retinue.runtime import points
 from retinue.runtime.history import gather
 from retinue.sessions.lifecycle import start_session
 from retinue.testing import run_queued
@@ -53,6 +56,22 @@ def test_what_it_was_given_and_what_it_added_are_in_the_journal(listener, sessio
     assert keys == {("note:history", "note"), ("model", "model"), ("note:messages", "note")}
     assert second.steps.get(key="note:history").content["messages"] == first.steps.get(key="note:messages").content
     assert second.steps.get(key="note:history").content["summary"] is None
+
+
+def test_what_it_is_given_is_in_the_journal_before_it_is_asked(user, monkeypatch):
+    # Long enough for a model to be asked that does not wait for the commit.
+    monkeypatch.setattr(points, "hook", lambda point: sleep(0.1) if point == points.BEFORE_JOURNAL_COMMIT else None)
+    there = []
+
+    async def look_up(messages):
+        there.append(await ExecutionStep.objects.filter(key="note:history").acount())
+
+    listener = Listener(before=look_up)
+    with registered(listener.agent):
+        session = start_session(Principal.of(user), "listener")
+        for prompt in ("one", "two"):
+            listener.agent.run_sync(prompt, user=user, session=session)
+    assert there == [0, 1]
 
 
 def test_run_without_a_session_writes_no_notes(listener, user):

@@ -65,7 +65,8 @@ async def history_of(frame: Frame, options: dict[str, Any], live: Live) -> list[
     messages: list[Any] = dump(told.messages)
     if messages and recorded is None:
         summary = None if told.summary is None else asdict(told.summary)
-        _post(run, HISTORY_KEY, to_json({"messages": messages, "summary": summary}))
+        # Before the model is asked: whoever takes this run up after a kill is to ask it with the same words.
+        await _post(run, HISTORY_KEY, to_json({"messages": messages, "summary": summary}))
     return messages
 
 

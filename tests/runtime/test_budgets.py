@@ -530,6 +530,17 @@ def test_enqueue_is_refused_where_nothing_is_left(user):
     assert not AgentExecution.objects.exists()
 
 
+def test_what_was_let_in_is_given_again_where_nothing_is_left(user):
+    budget(user, "requests", 1)
+    agent = shopper("done")
+    with registered(agent):
+        first = agent.enqueue("Go", user=user, idempotency_key="once")
+        run_queued()
+        assert agent.enqueue("Go", user=user, idempotency_key="once") == first
+        with pytest.raises(BudgetExceeded):
+            agent.enqueue("Go", user=user, idempotency_key="twice")
+
+
 def test_queued_run_fails_where_not_enough_is_left(user):
     budgets = all_units(user, usd="0.001")
     agent = shopper("never")

@@ -1,11 +1,12 @@
 """Running an agent, and what is on record afterwards."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.utils import timezone
+from django.utils import timezone, translation
 from pydantic import BaseModel
 from pydantic_ai import ModelRetry, ToolFailed
 
@@ -155,6 +156,33 @@ def test_idempotency_key_gives_the_same_execution(user):
     with pytest.raises(IdempotencyConflict):
         agent.run_sync("Other", user=user, idempotency_key="k")
     assert AgentExecution.objects.count() == 1
+
+
+def test_idempotency_key_is_good_in_another_language(user):
+    agent = keeper(scripted("one"))
+    first = agent.run_sync("Hi", user=user, idempotency_key="k")
+    with translation.override("de"), timezone.override("Asia/Tokyo"):
+        second = agent.run_sync("Hi", user=user, idempotency_key="k")
+    assert second.execution == first.execution
+
+
+class Tenant:
+    name = ""
+
+    def capture(self):
+        return self.name
+
+    def restore(self, value):
+        return nullcontext()
+
+
+def test_idempotency_key_is_not_good_for_another_tenant(user, settings, monkeypatch):
+    settings.RETINUE = {"CONTEXT": [f"{__name__}.Tenant"]}
+    agent = keeper(scripted("one"))
+    agent.run_sync("Hi", user=user, idempotency_key="k")
+    monkeypatch.setattr(Tenant, "name", "another")
+    with pytest.raises(IdempotencyConflict):
+        agent.run_sync("Hi", user=user, idempotency_key="k")
 
 
 def test_timeout_counts_the_work(user):

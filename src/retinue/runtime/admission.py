@@ -46,6 +46,8 @@ def enter(submitted: Submission, execution: AgentExecution) -> AgentExecution:
     grants = load_grants([(submitted.principal, agent.wanted)], alias)[submitted.principal]
     if not grants.may_run(agent.permission):
         raise refusal(grants, agent.name)
+    if execution.idempotency_key is not None and (earlier := find_earlier(alias, execution)):
+        return _or_raise(earlier)  # it was let in before: whether another one could be now does not matter
     try:
         check_budgets(submitted.principal)
     except BudgetExceeded:
@@ -63,8 +65,6 @@ def _runs_free(submitted: Submission) -> bool:
 
 def _insert(submitted: Submission, execution: AgentExecution, alias: str) -> AgentExecution:
     """Write the row with the caller's transaction, once for each idempotency key."""
-    if execution.idempotency_key is not None and (earlier := find_earlier(alias, execution)):
-        return _or_raise(earlier)
     try:
         with transaction.atomic(using=alias):
             if isinstance(submitted.session, AISession):

@@ -17,7 +17,11 @@ T = TypeVar("T")
 
 
 class ContextHook(Protocol):
-    """Captures a JSON value when an execution is made, and restores it when it runs."""
+    """Captures a JSON value when an execution is made, and restores it when it runs.
+
+    Where it has an attribute `is_input = False`, the value does not matter for whether two requests with the same
+    idempotency key are the same.
+    """
 
     def capture(self) -> JSON: ...
 
@@ -26,6 +30,8 @@ class ContextHook(Protocol):
 
 class Language:
     """The caller's language and time zone."""
+
+    is_input = False
 
     def capture(self) -> JSON:
         return [translation.get_language(), timezone.get_current_timezone_name()]
@@ -40,6 +46,14 @@ class Language:
 def capture() -> dict[str, JSON]:
     """What the hooks of `RETINUE["CONTEXT"]` say of the caller's context."""
     return {path: _hook(path).capture() for path in get_settings().context}
+
+
+def inputs(captured: dict[str, JSON]) -> dict[str, JSON]:
+    """What of it tells one request from another."""
+    known = get_settings().context
+    return {
+        path: value for path, value in captured.items() if path not in known or getattr(_hook(path), "is_input", True)
+    }
 
 
 @contextmanager

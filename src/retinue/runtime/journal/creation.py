@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from retinue.budgets.applicable import applicable
 from retinue.errors import AgentPermissionDenied, IdempotencyConflict
 from retinue.executions.models import AgentExecution
+from retinue.runtime.context import inputs
 from retinue.runtime.grants import Grants, load_grants
 from retinue.runtime.journal.statements.executions import insert_executions
 from retinue.runtime.purse import Purse
@@ -66,6 +67,10 @@ def refusal(grants: Grants, agent_name: str) -> AgentPermissionDenied:
     return AgentPermissionDenied(f"{grants.principal} may not run the agent {agent_name!r}.")
 
 
+def _inputs(execution: AgentExecution) -> dict[str, Any]:
+    return {**execution.given, "context": inputs(execution.given.get("context", {}))}
+
+
 def find_earlier(alias: str, execution: AgentExecution) -> AgentExecution | IdempotencyConflict | None:
     """The execution that has this idempotency key already, if its input is the same."""
     earlier = (
@@ -74,7 +79,7 @@ def find_earlier(alias: str, execution: AgentExecution) -> AgentExecution | Idem
         .filter(agent_name=execution.agent_name, idempotency_key=execution.idempotency_key)
         .first()
     )
-    if earlier is None or bytes(earlier.input) == bytes(execution.input):
+    if earlier is None or bytes(earlier.input) == bytes(execution.input) or _inputs(earlier) == _inputs(execution):
         return earlier
     return IdempotencyConflict(
         f"The idempotency key {execution.idempotency_key!r} was used before for {execution.agent_name!r}, "

@@ -14,6 +14,8 @@ class RetinueConfig(AppConfig):
         from retinue import checks  # noqa: F401 (registers the checks)
         from retinue.budgets import owners
         from retinue.dispatch import start_with_server
+        from retinue.sessions import deletion
 
         owners.connect()
+        deletion.connect()
         start_with_server()

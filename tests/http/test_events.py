@@ -231,6 +231,39 @@ def test_logged_out(eventful, login, read):
     assert response.json() == {"detail": "Log in to see this.", "code": "not_authenticated"}
 
 
+@pytest.mark.parametrize("loss", ["logout", "password", "inactive", "permission"])
+def test_who_may_no_more_is_told_no_more(eventful, login, monkeypatch, django_user_model, grant, loss):
+    monkeypatch.setattr(events, "CHECK_SECONDS", 0.0)
+    execution, _ = eventful
+    AgentExecution.objects.update(status="running", completed_at=None)
+    ExecutionEvent.objects.filter(kind="final").delete()
+    staff = django_user_model.objects.create_user("eve", "eve@example.com", "secret")
+    grant(staff, "retinue.view_agentexecution")
+    client = login(staff)
+
+    async def stop():
+        match loss:
+            case "logout":
+                await client.alogout()
+            case "password":
+                staff.set_password("other")
+                await staff.asave()
+            case "inactive":
+                await django_user_model.objects.aupdate(is_active=False)
+            case "permission":
+                await staff.user_permissions.aclear()
+
+    async def watched():
+        stream = aiter(await client.get(address(execution)))
+        async with asyncio.timeout(WAIT_SECONDS):
+            before = [await anext(stream) for _ in range(3)]
+            await stop()
+            return before, [frame async for frame in stream]
+
+    before, after = async_to_sync(watched)()
+    assert (len(before), after) == (3, [])
+
+
 def as_guest(key):
     client = AsyncClient()
 

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user, login, logout
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import RequestFactory
 
-from retinue.http.principal import guest_principal, request_principal
+from retinue.http.principal import guest_principal, renewed, request_principal
 from retinue.types import Principal
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +58,27 @@ def test_guest_who_logs_in_is_the_user(visit, user):
     assert request_principal(request) == Principal.of(user)
     logout(request)
     assert request_principal(request) is None
+
+
+def test_renewed_request_is_of_who_is_there_by_now(visit, user):
+    session = SessionStore()
+    request = visit(session)
+    guest = guest_principal(request)
+    session.save()
+    assert request_principal(renewed(request)) == guest
+    session.delete()
+    assert request_principal(renewed(request)) is None
+    request = visit(SessionStore())
+    login(request, user)
+    request.session.save()
+    assert request_principal(renewed(request)) == Principal.of(user)
+    SessionStore(request.session.session_key).delete()
+    assert request_principal(renewed(request)) is None
+
+
+def test_renewed_request_of_who_is_known_without_a_session(visit, user):
+    request = visit(SessionStore())
+    request.user = user
+    assert request_principal(renewed(request)) == Principal.of(user)
+    type(user).objects.update(is_active=False)
+    assert request_principal(renewed(request)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from uuid import UUID
@@ -19,7 +20,7 @@ from retinue.http import sse
 from retinue.http.access import may_view
 from retinue.http.errors import refusal
 from retinue.http.methods import takes
-from retinue.http.principal import request_principal
+from retinue.http.principal import renewed, request_principal
 from retinue.http.threads import give_back_thread
 from retinue.http.transactions import detached
 from retinue.runtime.events.watch import Beat, Stored, watch
@@ -28,6 +29,8 @@ from retinue.runtime.loop.engine import get_engine
 AG_UI = "ag-ui"
 FORMATS = (sse.FORMAT, AG_UI)
 BEAT_SECONDS = 15.0
+CHECK_SECONDS = 60.0
+"""How often it is asked anew whether who watches still may."""
 
 Encode = Callable[[Event | Stored | Beat], bytes]
 
@@ -61,7 +64,7 @@ async def execution_events(request: HttpRequest, execution_id: UUID) -> HttpResp
         case int():
             return HttpResponse(status=answer)
     # AG-UI's clients know a connection as a whole: it is made from the beginning, whatever they have.
-    frames = _frames(execution_id, answer, after if form == sse.FORMAT else None)
+    frames = _frames(request, execution_id, answer, after if form == sse.FORMAT else None)
     return StreamingHttpResponse(
         # A WSGI server takes nothing asynchronous: its thread waits for each frame.
         frames if isinstance(request, ASGIRequest) else _pulled(frames),
@@ -86,12 +89,9 @@ def _has_ag_ui() -> bool:
 
 def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId | None) -> Encode | int:
     """What makes the stream's frames; or the status of what is answered in its place."""
-    alias, principal = get_settings().database, request_principal(request)
-    if principal is None:
-        return 401
-    execution = AgentExecution.objects.using(alias).roots().filter(pk=execution_id).first()
-    if execution is None or not may_view(execution, principal, request.user):
-        return 404
+    alias, execution = get_settings().database, _find(request, execution_id)
+    if isinstance(execution, int):
+        return execution
     if after is not None and _has_end(alias, execution_id, after):
         return 204
     if form == sse.FORMAT:
@@ -101,16 +101,37 @@ def _look_up(request: HttpRequest, execution_id: UUID, form: str, after: EventId
     return Translator(execution, conversation_before(execution, alias), after).encode
 
 
+def _find(request: HttpRequest, execution_id: UUID) -> AgentExecution | int:
+    """The run, where who asks may see it; else the status that says why not."""
+    principal = request_principal(request)
+    if principal is None:
+        return 401
+    execution = AgentExecution.objects.using(get_settings().database).roots().filter(pk=execution_id).first()
+    return execution if execution is not None and may_view(execution, principal, request.user) else 404
+
+
+def _may_still(request: HttpRequest, execution_id: UUID) -> bool:
+    return isinstance(_find(renewed(request), execution_id), AgentExecution)
+
+
 def _has_end(alias: str, execution_id: UUID, after: EventId) -> bool:
     last = ExecutionEvent.objects.using(alias).filter(execution=execution_id).order_by("epoch", "seq").last()
     return last is not None and last.kind == EventKind.FINAL and EventId(last.epoch, last.seq) <= after
 
 
-async def _frames(execution_id: UUID, encode: Encode, after: EventId | None) -> AsyncGenerator[bytes]:
+async def _frames(
+    request: HttpRequest, execution_id: UUID, encode: Encode, after: EventId | None
+) -> AsyncGenerator[bytes]:
     await give_back_thread()  # by now, the middleware is through with it
     yield sse.OPENING
+    clock = asyncio.get_running_loop().time
+    checked = clock()
     async with aclosing(watch(execution_id, after, beat=BEAT_SECONDS)) as items:
         async for item in items:
+            if clock() - checked >= CHECK_SECONDS:
+                if not await get_engine().bridge.call(_may_still, request, execution_id):
+                    return  # who connects again is told why not
+                checked = clock()
             if frame := encode(item):
                 yield frame
 

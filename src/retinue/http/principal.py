@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from django.contrib.auth import SESSION_KEY, get_user, get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from retinue.types import Principal
@@ -30,3 +32,20 @@ def guest_principal(request: HttpRequest) -> Principal:
         request.session[GUEST_KEY] = secrets.token_urlsafe(24)
         principal = Principal.guest(request.session[GUEST_KEY])
     return principal
+
+
+def renewed(request: HttpRequest) -> HttpRequest:
+    """As if it came in now, for an answer that takes long: with the session and the user as they are by now.
+
+    Only these two are there. Who was logged out since, or is not active any more, is nobody.
+    """
+    again, earlier = HttpRequest(), request.session
+    again.session = type(earlier)(earlier.session_key)
+    if SESSION_KEY in earlier:
+        again.user = get_user(again)
+    elif request.user.is_authenticated:  # by something that comes with each request, such as a token
+        found = get_user_model()._default_manager.filter(pk=request.user.pk, is_active=True).first()
+        again.user = AnonymousUser() if found is None else found
+    else:
+        again.user = AnonymousUser()
+    return again

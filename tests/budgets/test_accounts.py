@@ -63,6 +63,22 @@ def test_check_says_what_is_used_up(user, monkeypatch):
         check(Principal.of(user))
 
 
+@pytest.mark.parametrize("owner", ["group", "everyone"])
+def test_of_what_others_use_too_it_is_not_said_how_it_stands(user, monkeypatch, owner):
+    monkeypatch.setattr(timezone, "now", lambda: datetime.fromisoformat("2026-11-21T12:00:00Z"))
+    group = Group.objects.create(name="clerks")
+    user.groups.add(group)
+    shared = budget(group if owner == "group" else "everyone", "usd", 5, "month")
+    with pytest.raises(BudgetExceeded) as caught:
+        shared.charge(6)
+    assert str(caught.value) == "A budget that is shared with others does not reach for this."
+    assert (caught.value.needed, caught.value.available) == (6, 5)
+    shared.charge(5)
+    with pytest.raises(BudgetExceeded) as caught:
+        check(Principal.of(user))
+    assert str(caught.value) == "A budget that is shared with others is used up until 2026-12-01."
+
+
 # --- grants and adjustments
 
 

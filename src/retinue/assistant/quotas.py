@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from retinue.budgets.accounts import Balance, balance
 from retinue.budgets.models import Budget
 from retinue.budgets.units import Span
-from retinue.types import GUEST, USER, Principal
+from retinue.types import Principal
 
 VIEW = "retinue.view_budget"
 """Who has this permission sees how budgets stand that he shares with others."""
@@ -57,8 +57,8 @@ def quotas(principal: Principal, user: Any = None) -> list[Quota]:
     which of them are used up.
     """
     states = balance(principal)
-    own = [_quota(state) for state in states if _is_own(state)]
-    shared = [state for state in states if not _is_own(state)]
+    own = [_quota(state) for state in states if not state.budget.is_shared]
+    shared = [state for state in states if state.budget.is_shared]
     if shared and user is not None and user.has_perm(VIEW):
         return own + [_quota(state) for state in shared]
     return own + [_closed(state) for state in shared if state.available <= 0]
@@ -92,10 +92,6 @@ def _closed(state: Balance) -> Quota:
     return Quota(unit=state.unit, unit_name=state.unit_name, renews=state.renews, is_used_up=True, sentence=said)
 
 
-def _is_own(state: Balance) -> bool:
-    return state.budget.owner_type in (USER, GUEST)
-
-
 def _sentence(state: Balance, available: Decimal) -> str:
     words = {
         "limit": shown(state.limit),
@@ -115,7 +111,7 @@ def _sentence(state: Balance, available: Decimal) -> str:
             said.append(_("You can ask again on %(date)s, or once you are granted more.") % words)
         else:
             said.append(_("You can ask again once you are granted more."))
-    if not _is_own(state):
+    if state.budget.is_shared:
         said.append(_("You share them with others."))
     return " ".join(said)
 

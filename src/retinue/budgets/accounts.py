@@ -99,8 +99,9 @@ def check(principal: Principal) -> None:
     for state in balance(principal):
         if state.available <= 0:
             when = f" until {state.renews:%Y-%m-%d}" if state.renews else ""
+            of = f"The budget of {state.limit.normalize():f} {state.unit_name}"
             raise BudgetExceeded(
-                f"The budget of {state.limit.normalize():f} {state.unit_name} is used up{when}.",
+                f"{'A budget that is shared with others' if state.budget.is_shared else of} is used up{when}.",
                 unit=state.unit,
                 available=max(state.available, Decimal(0)),
             )

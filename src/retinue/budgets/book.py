@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import connections, transaction
 from django.utils import timezone
 
-from retinue.budgets.models import Budget, BudgetPeriod, LedgerEntry
+from retinue.budgets.models import SHARED, Budget, BudgetPeriod, LedgerEntry
 from retinue.budgets.units import LARGEST, Unit, keys_at
 from retinue.cursors import constant_cursor
 from retinue.errors import BudgetExceeded, InvalidInput
@@ -42,6 +42,7 @@ class Account:
     limit: int
     """The budget's own, grants left out."""
     unit: Unit
+    is_shared: bool
     touched: bool = False
 
     @property
@@ -92,8 +93,8 @@ class Book:
             else:
                 cursor.execute(_LOCK_SQLITE, [json.dumps(value) for value in parameters])
             for row in cursor.fetchall():
-                *numbers, unit = row
-                account = Account(*numbers, Unit(unit))  # type: ignore[call-arg]
+                *numbers, unit, owner_type = row
+                account = Account(*numbers, Unit(unit), owner_type in SHARED)  # type: ignore[call-arg]
                 self._accounts[account.id] = account
                 if account.key in keys:
                     self._current[account.budget_id] = account
@@ -107,7 +108,7 @@ class Book:
         asked = [(self._current[budget_id], steps) for budget_id, steps in wanted if budget_id in self._current]
         for account, steps in asked:
             if steps > account.available:
-                raise exceeded(account.unit, steps, account.available)
+                raise exceeded(account, steps)
         for account, steps in asked:
             self._enter(account, Kind.HOLD, reserved=steps, reference=reference, reason=reason, made_by=made_by)
         return [Portion(account.budget_id, account.id, steps) for account, steps in asked]
@@ -176,7 +177,7 @@ class Book:
         """Use at once. Raises BudgetExceeded."""
         account = self._current[budget_id]
         if steps > account.available:
-            raise exceeded(account.unit, steps, account.available)
+            raise exceeded(account, steps)
         self._enter(account, Kind.CHARGE, spent=steps, reason=reason, made_by=made_by)
 
     def grant(self, budget_id: int, steps: int, *, reason: str, made_by: str = "") -> None:
@@ -256,12 +257,13 @@ def _check_countable(unit: Unit, steps: int) -> None:
         raise InvalidInput(f"{unit.describe(steps)} is more than can be counted.")
 
 
-def exceeded(unit: Unit, needed: int, available: int) -> BudgetExceeded:
-    """What is told to somebody whose budget does not reach."""
-    available = max(available, 0)
+def exceeded(account: Account, needed: int) -> BudgetExceeded:
+    """What is told to somebody whose budget does not reach: of one that he shares, not how it stands."""
+    unit, available = account.unit, max(account.available, 0)
     left = unit.describe(available)
+    sentence = f"The budget does not reach: up to {unit.describe(needed)} more are needed, and {left} are left."
     return BudgetExceeded(
-        f"The budget does not reach: up to {unit.describe(needed)} more are needed, and {left} are left.",
+        "A budget that is shared with others does not reach for this." if account.is_shared else sentence,
         unit=unit.value,
         needed=unit.to_amount(needed),
         available=unit.to_amount(available),
@@ -333,7 +335,7 @@ _ENTRY = (
 _PERIODS, _BUDGETS, _LEDGER = (model._meta.db_table for model in (BudgetPeriod, Budget, LedgerEntry))
 _READ = (
     "SELECT p.id, p.budget_id, p.key, p.reserved_steps, p.spent_steps, p.granted_steps, p.entries, b.limit_steps,"
-    f" b.unit FROM {_PERIODS} p JOIN {_BUDGETS} b ON b.id = p.budget_id"
+    f" b.unit, b.owner_type FROM {_PERIODS} p JOIN {_BUDGETS} b ON b.id = p.budget_id"
     " WHERE (p.budget_id {among} AND p.key {among}) OR p.id {among} ORDER BY p.id"
 )
 _LOCK_POSTGRESQL = _READ.format(among="= ANY(%s)") + " FOR NO KEY UPDATE OF p"

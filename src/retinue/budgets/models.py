@@ -14,6 +14,7 @@ from retinue.budgets.units import Span, Unit
 from retinue.types import GUEST, USER, Principal, time_ordered_uuid
 
 GROUP, EVERYONE = "group", "everyone"
+SHARED = (GROUP, EVERYONE)
 
 
 class OwnerType(models.TextChoices):
@@ -64,6 +65,11 @@ class Budget(models.Model):
     def __str__(self) -> str:
         owner = self.owner_name or f"{self.get_owner_type_display()} {self.owner_key}".strip()
         return f"{owner}: {Unit(self.unit).describe(self.limit_steps)} {Span(self.period).label}"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others use it, too: how it stands is for those to see who may view budgets."""
+        return self.owner_type in SHARED
 
     @property
     def limit(self) -> Decimal:

@@ -1,6 +1,7 @@
 """The states of an execution: only the ways between them that are meant, whoever asks and when."""
 
 import asyncio
+import json
 import threading
 import time
 import uuid
@@ -17,7 +18,7 @@ from retinue.approvals.decisions import approve
 from retinue.approvals.models import Approval
 from retinue.errors import AlreadyDecided, ExecutionCancelled, ExecutionFailed, ExecutionWaiting, IllegalTransition
 from retinue.executions.lifecycle import cancel, fail
-from retinue.executions.models import AgentExecution, ExecutionStep
+from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
 from retinue.executions.states import FINAL, OPEN, TRANSITIONS, Status
 from retinue.runtime.journal.claim import Claim
 from retinue.runtime.journal.statements.endings import Ending, end_executions
@@ -444,3 +445,29 @@ def test_ended_by_hand_while_it_runs(user, verb):
         assert isinstance(caller.error, ExecutionFailed)
         assert str(caller.error) == "Somebody said so."
     assert ExecutionStep.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "worked", "resumed", "seconds"),
+    [
+        (Status.RUNNING, 0.0, None, 60.0),
+        (Status.RUNNING, 5.0, 20, 25.0),
+        (Status.RUNNING, 5.0, None, 5.0),  # nobody knows since when
+        (Status.WAITING, 5.0, 20, 5.0),
+        (Status.QUEUED, 0.0, None, 0.0),
+    ],
+)
+def test_ended_run_says_how_long_it_worked(user, monkeypatch, status, worked, resumed, seconds):
+    now = timezone.now()
+    started = None if status == Status.QUEUED else now - timedelta(minutes=1)
+    execution = made(user, status, started_at=started, execution_time=worked, stream=resumed is not None)
+    if resumed is not None:
+        for seq, ago in ((1, 60), (2, resumed)):
+            event = {"kind": "state", "data": b'{"status": "running"}', "created_at": now - timedelta(seconds=ago)}
+            ExecutionEvent.objects.create(execution=execution, epoch=1, seq=seq, **event)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    assert cancel(execution)
+    execution.refresh_from_db()
+    assert execution.execution_time == seconds
+    told = [json.loads(bytes(event.data)) for event in execution.events.filter(kind="final")]
+    assert [data["execution_time"] for data in told] == ([] if resumed is None else [seconds])

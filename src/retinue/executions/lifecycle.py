@@ -9,14 +9,15 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Case, Count, F, Q, Sum, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from retinue.conf import get_settings
 from retinue.errors import IllegalTransition
-from retinue.executions.models import AgentExecution, ExecutionStep
-from retinue.executions.states import OPEN, Status, StepKind
+from retinue.executions.models import AgentExecution, ExecutionEvent, ExecutionStep
+from retinue.executions.states import OPEN, EventKind, Status, StepKind
 from retinue.executions.streamed import close_stream
 from retinue.signals import execution_finished
 from retinue.storable import storable
@@ -54,8 +55,11 @@ def _end(execution: AgentExecution, status: Status, among: Collection[Status] = 
     now, alias = timezone.now(), get_settings().database
     rows = AgentExecution.objects.using(alias)
     final = {"status": status, "completed_at": now, "lease_expires": None}
+    worked = _worked(alias, execution.root_id, now)
     with transaction.atomic(using=alias):
-        ended = rows.filter(pk=execution.root_id, status__in=among).update(**final, **values, lease_token=None)
+        ended = rows.filter(pk=execution.root_id, status__in=among).update(
+            **final, **values, execution_time=worked, lease_token=None
+        )
         if ended:
             _sum_up(alias, execution.root_id, **final)
             close_questions(alias, execution.root_id, now)
@@ -66,6 +70,19 @@ def _end(execution: AgentExecution, status: Status, among: Collection[Status] = 
         root = rows.get(pk=execution.root_id)
         transaction.on_commit(lambda: execution_finished.send_robust(AgentExecution, execution=root), using=alias)
     return bool(ended)
+
+
+def _worked(alias: str, root_id: UUID, now: datetime) -> Case:
+    """The seconds of work until now: of a run that is at work, with those since it was taken up.
+
+    A run without a stream says nowhere when it was taken up after a wait: then what was known before that stays.
+    """
+    told = ExecutionEvent.objects.filter(execution=root_id, kind=EventKind.STATE).order_by("-epoch", "-seq")
+    rows = AgentExecution.objects.using(alias).filter(pk=root_id)
+    first = Case(When(execution_time=0, then=F("started_at")))
+    begun = rows.values_list(Coalesce(told.values("created_at")[:1], first), flat=True).first()
+    seconds = 0.0 if begun is None else max(0.0, (now - begun).total_seconds())
+    return Case(When(status=Status.RUNNING, then=F("execution_time") + seconds), default=F("execution_time"))
 
 
 def _sum_up(alias: str, root_id: UUID, **final: Any) -> None:

@@ -22,6 +22,8 @@ PLACE := $(word 1,$(shell echo "$(CURDIR)" | cksum))
 STAMP := $(VENV)/.installed-$(VERSION)-$(PLACE)
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# What is compiled once serves every process that the tests start, whatever the machine's images are set to.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run test lint bench torture screenshots
 

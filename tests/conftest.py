@@ -3,6 +3,8 @@
 The database comes with the settings (see tests/servers.py): Django needs them before this file is read.
 """
 
+import gc
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,18 +12,33 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.management.commands import flush
 from django.db import connection
 from django.test import TransactionTestCase
 from pydantic_ai import models
 
-from tests import servers
+from tests import emptying, servers
 
 models.ALLOW_MODEL_REQUESTS = False
+flush.Command = emptying.Flush
+# A test kills workers, not the database server: no commit has to wait for the disk. The tests' processes inherit it.
+os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
 
 # The store's tests need the store's settings (pytest --ds tests.store.settings tests/store).
 collect_ignore = ["store"] if settings.SETTINGS_MODULE == "tests.settings" else []
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server", "admin_user", "admin_client"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Any:
+    """What is imported and collected stays until the end: looking through it for garbage is in vain, now and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

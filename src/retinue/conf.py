@@ -11,6 +11,7 @@ from typing import Any, Literal
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
 
 OFFLINE_MODEL = "offline:default"
 
@@ -63,6 +64,8 @@ class Settings:
     """Which of the site's `CACHES` keeps the answers of agents that have them [cached](agents.md#cached-answers)."""
     assistant: str = "assistant"
     """The agent that answers on the [assistant's pages](assistant.md)."""
+    assistant_examples: dict[str, list[str | Promise]] = field(default_factory=dict)
+    """Questions that an empty chat [offers](assistant.md#example-questions): a list for each agent's name."""
     guest_agents: list[str] | tuple[str, ...] = ()
     """Agents that visitors may talk to who are not logged in; each of them must also be `PUBLIC`."""
     session_idle_days: float = 7.0

@@ -51,6 +51,13 @@ def test_agent_that_is_not_there(settings):
     assert "assistant" in found[2]
 
 
+def test_examples_for_an_agent_that_is_not_there(settings):
+    settings.RETINUE = {"ASSISTANT_EXAMPLES": {"assistant": ["What can you do?"], "nobody": ["Who are you?"]}}
+    assert [found[:2] for found in said(check_assistants())] == [
+        ("retinue.E016", "RETINUE['ASSISTANT_EXAMPLES'] names the agent 'nobody': there is none.")
+    ]
+
+
 def test_agents_of_guests(settings):
     settings.RETINUE = {"GUEST_AGENTS": ["guide", "clerk", "nobody"]}
     with registered(DjangoAgent("guide", permission=PUBLIC)):

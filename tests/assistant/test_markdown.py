@@ -34,7 +34,7 @@ def test_headings_begin_below_those_of_the_page(marks, level):
 
 def test_table_aligns_without_a_style_attribute_and_scrolls_by_itself():
     html = render("|a|b|\n|-|-:|\n|1|2|\n")
-    assert html.startswith('<div class="rt-scroll" tabindex="0"><table>')
+    assert html.startswith('<div class="rt-scroll" tabindex="0" role="region" aria-label="Table"><table>')
     assert '<td dir="auto">1</td>\n<td dir="auto" align="right">2</td>' in html
     assert "style" not in html
 

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.checks import run_checks
 from django.db import connections
+from django.utils.translation import gettext_lazy
 
 from retinue import DjangoAgent, DjangoDeps, RunContext
 from retinue.agents.registry import registered
@@ -61,12 +62,20 @@ def test_settings_that_are_no_dict(settings):
         ("ORPHANS", "drop", "'resume' or 'fail'"),
         ("CONTEXT", "retinue.runtime.context.Language", "a list of texts"),
         ("CONTEXT", [1], "a list of texts"),
+        ("ASSISTANT_EXAMPLES", ["What can you do?"], "a dict, each value of which is a list of texts"),
+        ("ASSISTANT_EXAMPLES", {"guide": "What can you do?"}, "a dict, each value of which is a list of texts"),
+        ("ASSISTANT_EXAMPLES", {1: ["What can you do?"]}, "a dict, each value of which is a list of texts"),
         ("SYSTEM_PERMISSIONS", "none", "'all' or a tuple of texts or a list of texts"),
     ],
 )
 def test_value_of_the_wrong_type_says_what_is_expected(settings, key, value, expected):
     settings.RETINUE = {key: value}
     assert said(check_settings()) == [("retinue.E003", f"RETINUE[{key!r}] is {value!r}.", f"Expected: {expected}.")]
+
+
+def test_texts_may_be_translated_later(settings):
+    settings.RETINUE = {"ASSISTANT_EXAMPLES": {"guide": [gettext_lazy("Yes"), "What can you do?"]}}
+    assert said(check_settings()) == []
 
 
 @pytest.mark.parametrize(

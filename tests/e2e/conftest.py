@@ -8,10 +8,12 @@ from django.contrib.auth import get_user_model
 from tests.e2e.fixtures import *  # noqa: F403
 from tests.e2e.site import Served
 
+EXAMPLES = ["Which lamps cost less than 50?", "Write a text for the new oak table", "What sold best this week?"]
+
 
 @pytest.fixture(scope="session")
 def served() -> Served:
-    return Served("tests.e2e.settings", "tests.e2e.agents")
+    return Served("tests.e2e.settings", "tests.e2e.agents", {"ASSISTANT_EXAMPLES": {"helper": EXAMPLES}})
 
 
 @pytest.fixture

@@ -96,6 +96,29 @@ def test_edited_question_is_asked_again_and_the_earlier_one_kept(site, ada):
     expect(ada.turn()["version"]).to_contain_text("What is a lmap?")
 
 
+def test_characters_of_an_edited_question_are_counted(ada):
+    ada.ask("Go")
+    ada.sees("completed", "You said: Go")
+    turn = ada.turn()
+    turn["edit"].click()
+    expect(turn["edit-prompt"]).to_be_focused()
+    expect(turn["edit-counter"]).to_be_hidden()
+    turn["edit-prompt"].fill("x" * 1800)
+    expect(turn["edit-counter"]).to_have_text("1800 / 2000")
+    turn["edit-prompt"].fill("x" * 2001)
+    expect(turn["edit-counter"]).to_have_text("2001 / 2000")
+    expect(turn["edit-error"]).to_have_text("A message may have at most 2000 characters.")
+    expect(turn["edit-send"]).to_be_disabled()
+    turn["edit-prompt"].press("Enter")
+    turn["edit-cancel"].click()
+    turn["edit"].click()
+    expect(turn["edit-prompt"]).to_have_value("Go")
+    expect(turn["edit-counter"]).to_be_hidden()
+    expect(turn["edit-error"]).to_be_hidden()
+    expect(turn["edit-send"]).to_be_enabled()
+    assert AgentExecution.objects.count() == 1
+
+
 def test_editing_can_be_left(ada):
     ada.ask("Go")
     ada.sees("completed", "You said: Go")

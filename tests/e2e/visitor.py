@@ -49,8 +49,13 @@ class Visitor:
         self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.context.add_init_script(WATCH)
         if user is not None:
-            self.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": url}])
+            self.become(user)
         self.page: Remote = self._new_page()
+
+    def become(self, user: Any) -> None:
+        """Log in as that user, and as nobody else any more."""
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": self.url}
+        self.context.add_cookies([cookie])
 
     def open(self, path: str) -> Remote:
         """Go there; give the tab."""

@@ -14,6 +14,7 @@ The nursery kills what it started as soon as its input closes, so nothing outliv
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import logging
@@ -312,6 +313,7 @@ def main() -> None:
     from retinue.agents.registry import all_agents
 
     all_agents()
+    gc.freeze()  # else each worker would soon have copied it all, just by looking through it for garbage
     _Brood(agents).serve()
 
 

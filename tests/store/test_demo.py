@@ -100,10 +100,12 @@ def test_serves_until_it_is_stopped(demo, stop):
     assert "Larkfield" in page
     assert get(url, "/static/store/store.css")[0] == 200
     assert "Harbour Armchair" in get(url, "/products/?q=armchair")[1]
+    status, page = get(url, "/nowhere/")
+    assert (status, "There is nothing here" in page) == (404, True)
     begin = time.monotonic()
     process.send_signal(stop)
     out, err = process.communicate(timeout=WAIT_SECONDS)
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, err) == (0, "Not Found: /nowhere/\n")
     assert "Stopped." in out
     assert time.monotonic() - begin < 60
 

@@ -48,7 +48,7 @@ def _missing(what: str, hint: str) -> checks.CheckMessage:
 
 @checks.register(TAG, deploy=True)
 def check_assistants(**kwargs: Any) -> list[checks.CheckMessage]:
-    """The agents that ASSISTANT and GUEST_AGENTS name."""
+    """The agents that ASSISTANT, GUEST_AGENTS and ASSISTANT_EXAMPLES name."""
     from retinue.agents.registry import all_agents
 
     try:
@@ -60,7 +60,12 @@ def check_assistants(**kwargs: Any) -> list[checks.CheckMessage]:
 
 def _unusable(agents: dict[str, Any]) -> Iterator[checks.CheckMessage]:
     settings = get_settings()
-    for key, names in (("ASSISTANT", [settings.assistant]), ("GUEST_AGENTS", settings.guest_agents)):
+    named = {
+        "ASSISTANT": [settings.assistant],
+        "GUEST_AGENTS": settings.guest_agents,
+        "ASSISTANT_EXAMPLES": settings.assistant_examples,
+    }
+    for key, names in named.items():
         for name in names:
             if name not in agents:
                 hint = f"There are: {', '.join(agents) or 'none'}."

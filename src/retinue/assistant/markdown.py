@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import nh3
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -51,7 +52,7 @@ CLEANER = nh3.Cleaner(
         "*": {"dir"},
         "a": {"href", "title"},
         "code": {"class"},
-        "div": {"class", "tabindex"},
+        "div": {"class", "tabindex", "role", "aria-label"},
         "ol": {"start"},
         "pre": {"class", "data-language", "tabindex"},
         "span": {"class"},
@@ -112,7 +113,7 @@ def _parser() -> MarkdownIt:
     parser.add_render_rule("fence", _code)
     parser.add_render_rule("code_block", _code)
     parser.add_render_rule("image", _image)
-    parser.add_render_rule("table_open", lambda *_: '<div class="rt-scroll" tabindex="0"><table>')
+    parser.add_render_rule("table_open", _table)
     parser.add_render_rule("table_close", lambda *_: "</table></div>")
     return parser
 
@@ -145,6 +146,11 @@ def _coloured(code: str, language: str) -> str:
         else:
             return str(highlight(code, lexer, HtmlFormatter(nowrap=True, classprefix="rt-c-")))
     return escape(code)
+
+
+def _table(*given: Any) -> str:
+    """What is wider than its place scrolls by itself, with a keyboard, too."""
+    return f'<div class="rt-scroll" tabindex="0" role="region" aria-label="{escape(_("Table"))}"><table>'
 
 
 def _image(self: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:

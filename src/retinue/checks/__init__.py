@@ -17,7 +17,7 @@ retinue.W010  the offline model answers in production
 retinue.E011  the agents cannot be loaded, or two have one name
 retinue.W012  a permission that the site does not have
 retinue.W013  a model that cannot be used
-retinue.E016  ASSISTANT or GUEST_AGENTS names an agent that cannot be used there
+retinue.E016  ASSISTANT, GUEST_AGENTS or ASSISTANT_EXAMPLES names an agent that cannot be used there
 retinue.W014  an agent whose model has no known price, where a budget of money applies
 """
 

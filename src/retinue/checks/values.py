@@ -17,14 +17,14 @@ def fits(value: Any, annotation: Any) -> bool:
     if origin is Literal:
         return isinstance(value, str) and value in parts
     if origin is dict:
-        return isinstance(value, dict)
+        return isinstance(value, dict) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
     if origin in (list, tuple):
         return isinstance(value, origin) and all(fits(item, parts[0]) for item in value)
     if annotation is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    return not isinstance(annotation, type) or isinstance(value, annotation)
+    return annotation is Any or isinstance(value, annotation)
 
 
 def described(annotation: Any) -> str:
@@ -36,8 +36,8 @@ def described(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin is dict:
-        return "a dict"
+        return "a dict" if parts[1] is Any else f"a dict, each value of which is {described(parts[1])}"
     if origin in (list, tuple):
-        of = " of texts" if parts[0] is str else " of dicts" if get_origin(parts[0]) is dict else ""
+        of = " of texts" if fits("", parts[0]) else " of dicts" if get_origin(parts[0]) is dict else ""
         return f"a {origin.__name__}{of}"
     return names.get(annotation, str(annotation))

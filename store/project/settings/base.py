@@ -125,6 +125,19 @@ RETINUE = {
     "PRICES": {"offline:default": {"input": "3", "output": "15"}},
     "ASSISTANT": "shop_guide",
     "GUEST_AGENTS": ["shop_guide"],
+    "ASSISTANT_EXAMPLES": {
+        "shop_guide": [
+            _("Which chairs are in stock?"),
+            _("What do customers think of the Heron Floor Lamp?"),
+            _("What is the cheapest lamp?"),
+            _("What do you have for the garden?"),
+        ],
+        "catalogue_helper": [
+            _("Which products are low in stock?"),
+            _("How many pieces of the Heron Floor Lamp are in stock?"),
+            _("Set the price of the Heron Floor Lamp to 249.00"),
+        ],
+    },
     # A question takes about two requests to the model. What all of them cost together has a limit, too: `seed_demo`.
     "DEFAULT_BUDGETS": [
         {"owner": "user", "unit": "credits", "period": "month", "limit": 500},

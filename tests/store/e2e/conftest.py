@@ -14,7 +14,9 @@ PASSWORD = "a good password"
 @pytest.fixture(scope="session")
 def served() -> Served:
     shared = {key: value for key, value in RETINUE.items() if key not in ("ASSISTANT", "PRICES")}
-    return Served("tests.store.e2e.settings", "tests.store.e2e.agents", {**shared, "MODEL": "offline:default"})
+    examples = {agent: list(map(str, questions)) for agent, questions in RETINUE["ASSISTANT_EXAMPLES"].items()}
+    told = {"MODEL": "offline:default", "ASSISTANT_EXAMPLES": examples}  # as JSON, to other processes
+    return Served("tests.store.e2e.settings", "tests.store.e2e.agents", {**shared, **told})
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ NEWEST = 6
 
 @register.inclusion_tag("retinue_assistant/agent_chat.html", takes_context=True)
 def agent_chat(context: template.Context, name: str, title: str = "") -> dict[str, Any]:
-    """A chat with that agent, which goes on with this person's last conversation with it.
+    """A chat with that agent, which goes on with this person's last conversation with it until he begins another one.
 
     Who is not logged in and may not talk to it as a guest is asked to log in; whom it is not for sees nothing.
     Put `{% agent_chat_assets %}` once on the page. Raises UnknownAgent.
@@ -97,6 +97,13 @@ def icon(name: str) -> SafeString:
 def longest_prompt() -> int:
     """How many characters a message may have."""
     return LONGEST_PROMPT
+
+
+@register.simple_tag
+def example_questions(name: str) -> list[Any]:
+    """What an empty chat with that agent offers to ask; without a name, with the site's assistant."""
+    settings = get_settings()
+    return settings.assistant_examples.get(name or settings.assistant, [])
 
 
 @register.filter
@@ -167,6 +174,7 @@ def _texts() -> dict[str, Any]:
         "failed": _("That did not work. Try again in a moment."),
         "cancelled": _("The answer was stopped."),
         "thanks": _("Thank you for your rating."),
+        "table": _("Table"),
         "tooLong": _("A message may have at most %s characters."),
         "loggedOut": _("You are logged out. Log in again to go on."),
         "gone": _("This is not here any more. Load the page again to see what is."),

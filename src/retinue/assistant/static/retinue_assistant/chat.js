@@ -18,7 +18,8 @@
       });
       this.transcript.ended = () => this.refreshAround();
       const form = root.querySelector("[data-rt-composer]");
-      if (form) this.composer = new retinue.Composer(form, { send: (prompt) => this.ask(prompt) });
+      this.draft = new retinue.Draft(root);
+      if (form) this.composer = new retinue.Composer(form, { draft: this.draft, send: (prompt) => this.ask(prompt) });
       root.addEventListener("submit", (event) => this.submit(event));
       root.addEventListener("click", (event) => this.click(event));
       root.addEventListener("keydown", (event) => this.keydown(event));
@@ -34,6 +35,8 @@
     showState() {
       const stop = this.root.querySelector("[data-rt-composer-stop]");
       if (stop) stop.hidden = !this.transcript?.turn?.querySelector('[data-rt-action="stop"]');
+      const begin = this.root.querySelector("[data-rt-begin]");
+      if (begin) begin.hidden = !this.root.dataset.session;
     }
 
     /* Asking */
@@ -54,6 +57,7 @@
       try {
         const told = await retinue.request.send(this.composer.form, null, fields);
         this.belong(told);
+        this.draft.keep(this.composer.input.value);
         await this.show(pending, told);
       } catch (refusal) {
         this.refuse(pending, fields, refusal);
@@ -64,13 +68,26 @@
     }
 
     belong({ session_id: id, session: url }) {
-      const field = this.composer.form.elements.session_id;
-      if (field.value === id) return;
-      field.value = id;
+      if (this.composer.form.elements.session_id.value === id) return;
       if (this.root.dataset.session) this.transcript.clear(); // another conversation takes the place of that one
-      Object.assign(this.root.dataset, { session: id, url });
+      this.moveTo(id, url);
       this.isStale = true;
       if (this.root.dataset.rtPage !== undefined) history.replaceState(null, "", url);
+    }
+
+    moveTo(id, url) {
+      this.composer.form.elements.session_id.value = id;
+      this.draft.keep(""); // what is typed goes along
+      Object.assign(this.root.dataset, { session: id, url });
+      this.draft.keep(this.composer.input.value);
+    }
+
+    /* Leaves the conversation, which goes on without this page: the next message begins another one. */
+    begin() {
+      this.acts += 1;
+      this.moveTo("", "");
+      this.transcript.empty();
+      this.composer.focus();
     }
 
     async show(turn, told) {
@@ -88,6 +105,7 @@
 
     refuse(pending, fields, refusal) {
       pending.dataset.status = "refused";
+      if (!this.composer.input.value) this.draft.keep(fields.prompt); // for after a login, or a reload
       const isOver = ["unknown_session", "session_closed"].includes(refusal.code);
       if (isOver) refusal.message = retinue.texts.beginNew;
       this.transcript.complain(pending, refusal, () => {
@@ -173,15 +191,30 @@
     }
 
     click(event) {
+      const opener = event.target.closest("[data-rt-edit] > summary");
+      if (opener) setTimeout(() => this.beginEdit(opener.parentElement)); // it opens after the event
       const button = event.target.closest("button");
       if (!button) return;
       if (button.dataset.rtCopy) this.copy(button);
       else if (button.matches("[data-rt-cancel]")) this.closeEdit(button.closest("details"));
       else if (button.matches("[data-rt-composer-stop]")) this.stop();
+      else if (button.matches("[data-rt-begin]")) this.sending = this.sending.then(() => this.begin());
+      else if (button.matches("[data-rt-example]")) this.suggest(button.textContent);
+    }
+
+    suggest(question) {
+      this.composer.write(question);
+      this.composer.focus();
     }
 
     stop() {
       this.transcript.turn?.querySelector('[data-rt-action="stop"]')?.requestSubmit();
+    }
+
+    beginEdit(details) {
+      const input = details.querySelector("textarea");
+      input.focus();
+      input.setSelectionRange(input.value.length, input.value.length);
     }
 
     closeEdit(details) {
@@ -191,10 +224,6 @@
     }
 
     keydown(event) {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.target.matches("[data-rt-edit-input]")) {
-        event.preventDefault();
-        event.target.form.requestSubmit();
-      }
       if (event.key !== "Escape" || event.defaultPrevented) return;
       const edit = event.target.closest("details[data-rt-edit][open]");
       if (edit) this.closeEdit(edit);

@@ -82,6 +82,8 @@
       const box = document.createElement("div");
       box.className = "rt-scroll";
       box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", retinue.texts.table);
       table.replaceWith(box);
       box.append(table);
     }

@@ -78,8 +78,8 @@
     /* Turns */
 
     append(turn) {
-      this.chat.querySelector("[data-rt-welcome]")?.remove();
       this.list.append(turn);
+      this.showWelcome();
       this.toBottom();
     }
 
@@ -103,7 +103,9 @@
         if (!successor) continue;
         successor.open = true;
         const [from, to] = [old, successor].map((each) => each.querySelector("textarea"));
-        if (from && to) to.value = from.value;
+        if (!from || !to) continue;
+        to.value = from.value;
+        to.dispatchEvent(new Event("input"));
       }
     }
 
@@ -113,6 +115,8 @@
     }
 
     equip(turn) {
+      const edit = turn.querySelector(":scope > [data-rt-edit] form");
+      if (edit) new retinue.Field(edit);
       for (const versions of turn.querySelectorAll("details[data-rt-versions]")) {
         versions.addEventListener("toggle", () => this.loadVersions(versions), { once: true });
       }
@@ -167,6 +171,18 @@
 
     clear() {
       this.list.querySelectorAll(":scope > [data-execution]").forEach((turn) => turn.remove());
+    }
+
+    empty() {
+      this.unwatch();
+      this.list.replaceChildren();
+      this.showWelcome();
+      this.changed();
+    }
+
+    showWelcome() {
+      const welcome = this.chat.querySelector("[data-rt-welcome]");
+      if (welcome) welcome.hidden = this.list.childElementCount > 0;
     }
 
     find(execution) {

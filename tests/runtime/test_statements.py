@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from retinue.executions.models import AgentExecution, ExecutionStep
 from retinue.runtime.journal.statements.executions import _DEFAULTS, _GIVEN
-from retinue.runtime.journal.statements.leases import renew_leases
+from retinue.runtime.journal.statements.leases import lost_leases, renew_leases
 from retinue.runtime.journal.statements.steps import STEP_COLUMNS
 from retinue.runtime.journal.statements.tables import EXECUTIONS
 
@@ -37,6 +37,16 @@ def leases(db):
 
 def expiries():
     return set(AgentExecution.objects.values_list("pk", "lease_expires"))
+
+
+@pytest.mark.django_db
+def test_a_lease_is_lost_where_another_holds_it_or_the_run_is_not_running_or_gone(leases):
+    taken, cancelled, held = leases
+    gone = (uuid.uuid4(), uuid.uuid4())
+    assert lost_leases("default", leases) == set()
+    AgentExecution.objects.filter(pk=taken[0]).update(lease_token=uuid.uuid4())
+    AgentExecution.objects.filter(pk=cancelled[0]).update(status="cancelled")
+    assert lost_leases("default", [taken, cancelled, held, gone]) == {taken[0], cancelled[0], gone[0]}
 
 
 @pytest.mark.django_db

@@ -12,9 +12,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from retinue.conf import get_settings
-from retinue.executions.models import AgentExecution
-from retinue.executions.states import Status
-from retinue.runtime.journal.statements.leases import renew_leases
+from retinue.runtime.journal.statements.leases import lost_leases, renew_leases
 
 if TYPE_CHECKING:
     from retinue.runtime.loop.engine import Engine
@@ -60,18 +58,15 @@ class Heartbeat(threading.Thread):
             self._away = False
 
     def _beat(self, runs: list[Run], lease: float) -> None:
-        rows = AgentExecution.objects.using(self._engine.alias).filter(
-            pk__in=[run.id for run in runs], lease_token__in={run.token for run in runs}, status=Status.RUNNING
-        )
-        held = set(rows.values_list("pk", "lease_token"))
+        lost = lost_leases(self._engine.alias, [run.lease for run in runs])
         for run in runs:
-            if (run.id, run.token) not in held and not run.lost and self._engine.holds(run):
+            if run.id in lost and not run.lost and self._engine.holds(run):
                 self._engine.lose(run)
         if time.monotonic() - self._renewed >= lease / 4 or self._engine.has_new_leases():
             began = time.monotonic()
             renewed = renew_leases(
                 self._engine.alias,
-                sorted((run.id, run.token) for run in runs),
+                sorted(run.lease for run in runs),
                 timezone.now() + timedelta(seconds=lease),
             )
             for run in runs:

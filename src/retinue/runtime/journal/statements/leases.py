@@ -7,9 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connections
+from pydantic_core import to_json
 
 from retinue.cursors import constant_cursor
-from retinue.runtime.journal.statements.tables import EXECUTIONS, is_postgresql
+from retinue.runtime.journal.statements.tables import EXECUTIONS, is_postgresql, recordset
 
 HELD = (
     f"SELECT id, lease_token FROM {EXECUTIONS} WHERE id = ANY(ARRAY({{}})) AND status = 'running'"
@@ -37,6 +38,29 @@ def hold(alias: str, held: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]
         return found
 
 
+def lost_leases(alias: str, held: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """The ids of those `(root id, lease token)` that are not held any more."""
+    with constant_cursor(alias) as cursor:
+        if is_postgresql(alias):
+            cursor.execute(_LOST_POSTGRESQL, [recordset([{"id": pk, "token": token} for pk, token in held])])
+            return {row[0] for row in cursor.fetchall()}
+        cursor.execute(_LOST_SQLITE, [_as_hex(held)])
+        return {UUID(row[0]) for row in cursor.fetchall()}
+
+
+_LOST = (
+    f"SELECT g.id FROM ({{}}) g WHERE NOT EXISTS (SELECT 1 FROM {EXECUTIONS} e"
+    " WHERE e.id = g.id AND e.lease_token = g.token AND e.status = 'running')"
+)
+_LOST_POSTGRESQL = _LOST.format("SELECT * FROM json_to_recordset(%s::json) AS g(id uuid, token uuid)")
+_GIVEN_SQLITE = "SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS token FROM json_each(%s)"
+_LOST_SQLITE = _LOST.format(_GIVEN_SQLITE)
+
+
+def _as_hex(held: Sequence[tuple[UUID, UUID]]) -> str:
+    return to_json([(pk.hex, token.hex) for pk, token in held]).decode()
+
+
 def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime) -> set[UUID]:
     """Renew these `(root id, lease token)`; give the ids of those that were.
 
@@ -48,8 +72,7 @@ def renew_leases(alias: str, held: Sequence[tuple[UUID, UUID]], until: datetime)
         if is_postgresql(alias):
             cursor.execute(_RENEW_POSTGRESQL, [ids, tokens, until])
             return {row[0] for row in cursor.fetchall()}
-        moment = connections[alias].ops.adapt_datetimefield_value(until)
-        cursor.executemany(_RENEW_SQLITE, [(moment, pk.hex, token.hex) for pk, token in held])
+        cursor.execute(_RENEW_SQLITE, [connections[alias].ops.adapt_datetimefield_value(until), _as_hex(held)])
         return set(ids) if cursor.rowcount == len(held) else set()
 
 
@@ -57,4 +80,6 @@ _RENEW_POSTGRESQL = (
     f"WITH held AS ({_HOLD_POSTGRESQL} SKIP LOCKED) "
     f"UPDATE {EXECUTIONS} e SET lease_expires = %s FROM held WHERE e.id = held.id RETURNING e.id"
 )
-_RENEW_SQLITE = f"UPDATE {EXECUTIONS} SET lease_expires = %s WHERE id = %s AND lease_token = %s AND status = 'running'"
+_RENEW_SQLITE = (
+    f"UPDATE {EXECUTIONS} SET lease_expires = %s WHERE (id, lease_token) IN ({_GIVEN_SQLITE}) AND status = 'running'"
+)

@@ -61,7 +61,7 @@ def test_hold_and_settlement(user):
 
 
 def test_hold_is_all_or_nothing(user):
-    fits, refuses = budget(user, "tokens", 100), budget("everyone", "requests", 0)
+    fits, refuses = budget(user, "tokens", 100), budget(user, "requests", 0)
     with pytest.raises(BudgetExceeded, match=r"up to 1 requests more are needed, and 0 requests are left"):
         change(lambda book: book.hold([(fits.pk, 10), (refuses.pk, 1)], reference=RUN), fits, refuses)
     assert entries(fits, refuses) == []

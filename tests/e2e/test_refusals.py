@@ -125,9 +125,10 @@ def test_answer_that_is_complete_before_the_page_has_looked_at_it(ada, other):
 
 
 def test_answer_is_copied_while_it_comes(site, ada):
-    site.script.says("Go", ["*One*, two", Gate("end"), "."])
+    site.script.says("Go", [Gate("begin"), "*One*, two", Gate("end"), "."])
     ada.ask("Go")
     expect(ada["copy-answer"]).to_be_hidden()
+    site.script.open("begin")
     ada.sees("running", "One, two")
     ada["copy-answer"].click()
     expect(ada["status"]).to_contain_text("Copied")

@@ -184,3 +184,24 @@ def test_caller_that_goes_away_leaves_the_run_to_finish(user):
     until(lambda: AgentExecution.objects.filter(status="completed").exists())
     assert AgentExecution.objects.get().output_data == "done all the same"
     assert ExecutionStep.objects.get().kind == "model"
+
+
+@pytest.mark.parametrize("place", ["sync", "lane"])
+def test_closed_engine_leaves_no_thread_behind(db, place):
+    """One that is inside a database driver when the interpreter goes takes the process down."""
+    bridge = get_engine().bridge
+    begun, gate, threads = threading.Event(), threading.Event(), []
+
+    def work():
+        threads.append(threading.current_thread())
+        begun.set()
+        gate.wait(WAIT_SECONDS)
+
+    async def start():
+        await (bridge.submit if place == "lane" else bridge.call)(work)
+
+    get_engine().submit(start)
+    assert begun.wait(WAIT_SECONDS)
+    threading.Timer(0.2, gate.set).start()  # long enough to be closed before it
+    close_engine()
+    assert [thread.is_alive() for thread in threads] == [False]

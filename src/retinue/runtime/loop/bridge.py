@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from retinue.runtime.steps.transaction import ToolThreads
 T = TypeVar("T")
 SYNC_THREADS = 16
 ORM_LANES = 4
+CLOSE_SECONDS = 5.0
 
 
 class Bridge:
@@ -64,8 +66,11 @@ class Bridge:
         return self.caller or self._orm.one()  # type: ignore[union-attr]
 
     def close(self) -> None:
-        """End the threads and close their connections."""
-        self.tools.close()
-        for part in (self._writer, self._threads, self._orm):
-            if part is not None:
-                part.close()
+        """End the threads and close their connections. One that is stuck in somebody's code is left behind."""
+        deadline = time.monotonic() + CLOSE_SECONDS
+        parts = [part for part in (self.tools, self._writer, self._threads, self._orm) if part is not None]
+        for part in parts:
+            part.close()
+        # A thread that is still inside a database driver when the interpreter goes takes the process down with it.
+        for part in parts:
+            part.join(deadline)

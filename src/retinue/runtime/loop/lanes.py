@@ -90,6 +90,12 @@ class Threads(Executor):
         for _ in self._threads:
             self._calls.put(None)
 
+    def join(self, deadline: float) -> None:
+        """Wait for threads that were closed, up to that time of the monotonic clock."""
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(deadline - time.monotonic(), 0))
+
     def _put(self, work: Callable[[], None]) -> None:
         self._calls.put(work)
         if len(self._threads) < self._size and not self._idle.acquire(blocking=False):
@@ -169,6 +175,9 @@ class CallerThread(Executor):
     def close(self) -> None:
         """Nothing to close: the thread is the caller's."""
 
+    def join(self, deadline: float) -> None:
+        """Nor to wait for."""
+
 
 @contextmanager
 def _same_main_loop() -> Iterator[None]:
@@ -222,6 +231,10 @@ class LanePool:
         for lane in self._lanes:
             lane.close()
 
+    def join(self, deadline: float) -> None:
+        for lane in self._lanes:
+            lane.join(deadline)
+
     def _wake(self) -> None:
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -244,3 +257,7 @@ class RoundRobin:
     def close(self) -> None:
         for lane in self._lanes:
             lane.close()
+
+    def join(self, deadline: float) -> None:
+        for lane in self._lanes:
+            lane.join(deadline)

@@ -448,19 +448,22 @@ def test_ended_by_hand_while_it_runs(user, verb):
 
 
 @pytest.mark.parametrize(
-    ("status", "worked", "resumed", "seconds"),
+    ("status", "lease", "worked", "resumed", "seconds"),
     [
-        (Status.RUNNING, 0.0, None, 60.0),
-        (Status.RUNNING, 5.0, 20, 25.0),
-        (Status.RUNNING, 5.0, None, 5.0),  # nobody knows since when
-        (Status.WAITING, 5.0, 20, 5.0),
-        (Status.QUEUED, 0.0, None, 0.0),
+        (Status.RUNNING, 9, 0.0, None, 60.0),
+        (Status.RUNNING, 9, 5.0, 20, 25.0),
+        (Status.RUNNING, -8, 5.0, 20, 17.0),  # its process died
+        (Status.RUNNING, 9, 5.0, None, 5.0),  # nobody knows since when
+        (Status.WAITING, None, 5.0, 20, 5.0),
+        (Status.QUEUED, None, 0.0, None, 0.0),
     ],
 )
-def test_ended_run_says_how_long_it_worked(user, monkeypatch, status, worked, resumed, seconds):
+def test_ended_run_says_how_long_it_worked(user, monkeypatch, status, lease, worked, resumed, seconds):
     now = timezone.now()
     started = None if status == Status.QUEUED else now - timedelta(minutes=1)
-    execution = made(user, status, started_at=started, execution_time=worked, stream=resumed is not None)
+    expires = None if lease is None else now + timedelta(seconds=lease)
+    given = {"started_at": started, "lease_expires": expires, "execution_time": worked}
+    execution = made(user, status, **given, stream=resumed is not None)
     if resumed is not None:
         for seq, ago in ((1, 60), (2, resumed)):
             event = {"kind": "state", "data": b'{"status": "running"}', "created_at": now - timedelta(seconds=ago)}

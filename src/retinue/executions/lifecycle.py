@@ -75,13 +75,15 @@ def _end(execution: AgentExecution, status: Status, among: Collection[Status] = 
 def _worked(alias: str, root_id: UUID, now: datetime) -> Case:
     """The seconds of work until now: of a run that is at work, with those since it was taken up.
 
-    A run without a stream says nowhere when it was taken up after a wait: then what was known before that stays.
+    A run without a stream says nowhere when it was taken up after a wait: then what was known before that stays. Where
+    its process died, nobody worked any more once the lease was over.
     """
     told = ExecutionEvent.objects.filter(execution=root_id, kind=EventKind.STATE).order_by("-epoch", "-seq")
     rows = AgentExecution.objects.using(alias).filter(pk=root_id)
     first = Case(When(execution_time=0, then=F("started_at")))
-    begun = rows.values_list(Coalesce(told.values("created_at")[:1], first), flat=True).first()
-    seconds = 0.0 if begun is None else max(0.0, (now - begun).total_seconds())
+    found = rows.values_list(Coalesce(told.values("created_at")[:1], first), "lease_expires").first()
+    begun, expires = found or (None, None)
+    seconds = 0.0 if begun is None else max(0.0, (min(now, expires or now) - begun).total_seconds())
     return Case(When(status=Status.RUNNING, then=F("execution_time") + seconds), default=F("execution_time"))
 
 

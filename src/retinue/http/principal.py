@@ -39,13 +39,13 @@ def renewed(request: HttpRequest) -> HttpRequest:
 
     Only these two are there. Who was logged out since, or is not active any more, is nobody.
     """
-    again, earlier = HttpRequest(), request.session
-    again.session = type(earlier)(earlier.session_key)
-    if SESSION_KEY in earlier:
+    again, earlier = HttpRequest(), getattr(request, "session", None)
+    again.session = {} if earlier is None else type(earlier)(earlier.session_key)
+    again.user = AnonymousUser()
+    if earlier is not None and SESSION_KEY in earlier:
         again.user = get_user(again)
     elif request.user.is_authenticated:  # by something that comes with each request, such as a token
-        found = get_user_model()._default_manager.filter(pk=request.user.pk, is_active=True).first()
-        again.user = AnonymousUser() if found is None else found
-    else:
-        again.user = AnonymousUser()
+        found = get_user_model()._default_manager.filter(pk=request.user.pk).first()
+        if found is not None and found.is_active:
+            again.user = found
     return again

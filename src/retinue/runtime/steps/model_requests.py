@@ -165,7 +165,7 @@ class JournaledModel(WrapperModel):
         if goes_on:
             try:
                 await self._post(step)
-            except BaseException:
+            except BaseException:  # that nobody waits for it any more, too
                 # It may be written yet, and what it leaves held then is in nobody's purse.
                 frame.run.purse.is_certain = False
                 raise
